@@ -1,0 +1,3 @@
+//! The entry point; written by its owner.
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! The device's side: from the kernel to the wire.
+//!
+//! The stages, in the order in which an act passes them: [`probe`] (bytes from the kernel), [`decode`] (observations),
+//! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
+//! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
+
+pub mod probe;

@@ -1,0 +1,128 @@
+//! What a probe can and cannot see here, and how far what it says can be trusted.
+
+use serde::{Deserialize, Serialize};
+
+use super::Family;
+
+/// A source of raw records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeId {
+    /// eBPF programs that read kernel objects (needs the kernel's BTF).
+    EbpfKernelObjects,
+    /// eBPF programs that see system-call arguments and results only (no BTF needed).
+    EbpfSystemCalls,
+    /// Polling `/proc`.
+    Procfs,
+    /// Raw records read back from a file.
+    Replay,
+    /// The daemon itself: marks made by clients.
+    Daemon,
+}
+
+impl ProbeId {
+    /// Every probe.
+    pub const ALL: &'static [Self] =
+        &[Self::EbpfKernelObjects, Self::EbpfSystemCalls, Self::Procfs, Self::Replay, Self::Daemon];
+
+    /// The name used in files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EbpfKernelObjects => "ebpf_kernel_objects",
+            Self::EbpfSystemCalls => "ebpf_system_calls",
+            Self::Procfs => "procfs",
+            Self::Replay => "replay",
+            Self::Daemon => "daemon",
+        }
+    }
+}
+
+/// The state of a probe for one family of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeState {
+    /// Everything this probe can see of the family is seen.
+    Attached,
+    /// Some of it is seen; the reason says what is not.
+    Partial,
+    /// This system or this build does not offer what the probe needs.
+    Unsupported,
+    /// The system offers it and refused it.
+    Denied,
+}
+
+impl ProbeState {
+    /// Every state.
+    pub const ALL: &'static [Self] = &[Self::Attached, Self::Partial, Self::Unsupported, Self::Denied];
+
+    /// The name used in files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attached => "attached",
+            Self::Partial => "partial",
+            Self::Unsupported => "unsupported",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// What one probe gives for one family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeStatus {
+    /// The probe.
+    pub probe: ProbeId,
+    /// The family of events.
+    pub family: Family,
+    /// Its state.
+    pub state: ProbeState,
+    /// Why, in words for a person; what the kernel said, when it said something. May be empty for `Attached`.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How far the fields of an event can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fidelity {
+    /// Read from the kernel's own objects: the traced app cannot have changed it.
+    Faithful,
+    /// At least one field is a hint, for these reasons (at least one, sorted).
+    Hint(Vec<FidelityReason>),
+}
+
+/// Why a field is only a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FidelityReason {
+    /// A path or address was read from the app's memory after the call; another thread can have changed it in between.
+    UserMemory,
+    /// A relative path was completed with the working directory found later.
+    LateDirectory,
+    /// Read from `/proc` at some later moment.
+    Sampled,
+    /// The process was not known when it acted; its identity was found later.
+    LateIdentity,
+    /// Written by hand (an imported recording).
+    Imported,
+}
+
+impl FidelityReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] =
+        &[Self::UserMemory, Self::LateDirectory, Self::Sampled, Self::LateIdentity, Self::Imported];
+
+    /// The name used in files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UserMemory => "user_memory",
+            Self::LateDirectory => "late_directory",
+            Self::Sampled => "sampled",
+            Self::LateIdentity => "late_identity",
+            Self::Imported => "imported",
+        }
+    }
+}

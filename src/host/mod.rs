@@ -1,0 +1,6 @@
+//! The host's side: from the wire to the verdict.
+//!
+//! [`commands`] is what a person calls, one file a verb; it is the only module that knows all the others.
+
+pub mod commands;
+pub mod recording;
