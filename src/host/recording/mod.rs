@@ -51,3 +51,6 @@ pub use writer::{FLUSH_INTERVAL, RecordingWriter, Written};
 
 /// The format number that this version writes and reads.
 pub const FORMAT_NUMBER: u16 = 1;
+
+#[cfg(test)]
+mod tests;

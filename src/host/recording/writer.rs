@@ -206,3 +206,30 @@ impl Drop for RecordingWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{SessionHeader, StreamEntry};
+
+    #[test]
+    fn a_disk_that_becomes_full_says_what_was_kept_and_nothing_follows() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("a.candor");
+        let entry = StreamEntry::Header(Box::new(SessionHeader::default()));
+        let mut writer = RecordingWriter::create(&path, false).unwrap();
+        writer.entry(&entry).unwrap();
+        writer.flush().unwrap();
+        let kept = writer.written().bytes;
+        // The device that is always full stands for the disk.
+        writer.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        writer.entry(&entry).unwrap();
+        let message = writer.flush().unwrap_err().to_string();
+        assert!(message.contains("No space left on device"), "{message}");
+        assert!(message.contains("(make room, or record to another file system)"), "{message}");
+        assert!(message.contains(&format!("0 events in {kept} bytes were kept and stay readable")), "{message}");
+        assert!(writer.entry(&entry).and_then(|()| writer.flush()).is_err());
+        assert!(writer.finish().is_err());
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), kept);
+    }
+}
