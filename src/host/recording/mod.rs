@@ -36,7 +36,6 @@
 //! nothing; the entries of all frames in order are the stream. There is no footer and no index: a recording is complete
 //! when its last entry is the stream's `end`, and whatever a crash leaves behind is readable up to the last whole frame.
 
-mod bridge;
 mod condition;
 mod error;
 mod frame;

@@ -124,7 +124,7 @@ impl Iterator for RecordingReader {
                 return None;
             }
             if let Some(entry) = self.entries.next() {
-                match super::bridge::from_wire(entry) {
+                match StreamEntry::try_from(entry) {
                     Ok(_) if self.condition.complete => {
                         self.damaged_frame("entries follow the end of the stream and were left out".to_owned());
                     }

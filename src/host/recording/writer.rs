@@ -99,7 +99,7 @@ impl RecordingWriter {
     ///
     /// As [`Self::message`].
     pub fn entry(&mut self, entry: &StreamEntry) -> Result<(), RecordingError> {
-        let message = proto::StreamEventsResponse { entries: vec![super::bridge::to_wire(entry)] };
+        let message = proto::StreamEventsResponse { entries: vec![proto::StreamEntry::from(entry)] };
         self.append(&message, u64::from(matches!(entry, StreamEntry::Event(_))))
     }
 
