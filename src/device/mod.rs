@@ -4,4 +4,6 @@
 //! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
+pub mod attribute;
+pub mod decode;
 pub mod probe;
