@@ -4,4 +4,7 @@
 //! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
+pub mod clock;
+pub mod event_bus;
 pub mod probe;
+pub mod session;
