@@ -4,7 +4,12 @@
 //! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
+pub mod attribute;
 pub mod clock;
+pub mod daemon;
+pub mod decode;
 pub mod event_bus;
 pub mod probe;
+pub mod service;
 pub mod session;
+pub mod settings;

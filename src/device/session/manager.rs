@@ -362,6 +362,13 @@ impl fmt::Debug for SessionManager {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The pipeline holds a sender of commands too, so the probe thread would otherwise wait for ever.
+        let _ = self.commands.send(Command::Shutdown);
+    }
+}
+
 impl Registry {
     /// Keeps what ended sessions hold within bounds: the oldest are emptied first, and at last forgotten.
     fn forget_old(&mut self, spool_bytes: usize) {
