@@ -6,8 +6,10 @@
 
 pub mod attribute;
 pub mod clock;
+pub mod command_line;
 pub mod daemon;
 pub mod decode;
+pub mod device_info;
 pub mod event_bus;
 pub mod probe;
 pub mod service;
