@@ -147,9 +147,6 @@ mod tests {
             },
         ];
         assert_eq!(serde_json::from_str::<Vec<ProbeStatus>>(&json(&statuses)).unwrap(), statuses);
-        assert_eq!(
-            text(&statuses[1..]),
-            "procfs               socket   attached\n",
-        );
+        assert_eq!(text(&statuses[1..]), "procfs               socket   attached\n",);
     }
 }

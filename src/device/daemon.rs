@@ -199,8 +199,7 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             }
             // The statuses of the probe that works come from itself, so that they are always those of now.
             let working = opened.probe.as_ref().map(|probe| probe.id());
-            let unavailable =
-                opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
+            let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
             let mut probes: Vec<_> = opened.probe.into_iter().collect();
             probes.extend(open_procfs(system_root));
             Ok(OpenProbes { probes, unavailable, replay: None })
@@ -217,7 +216,13 @@ pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeSta
 }
 
 fn describe(status: &ProbeStatus) -> String {
-    format!("{} for {} events is {} ({})", status.probe.name(), status.family.name(), status.state.name(), status.reason)
+    format!(
+        "{} for {} events is {} ({})",
+        status.probe.name(),
+        status.family.name(),
+        status.state.name(),
+        status.reason
+    )
 }
 
 fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::device::daemon::{DaemonOptions, ProbeSource};
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
-use crate::device::service::{ListenAddress, ListenAddressError};
+use crate::device::service::ListenAddressError;
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 const EXAMPLES: &str = "\
@@ -185,6 +185,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::device::service::ListenAddress;
 
     fn settings(arguments: &[&str]) -> Result<Settings, SettingsError> {
         Arguments::try_parse_from([&["candord"], arguments].concat()).unwrap().try_into()

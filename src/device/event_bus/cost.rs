@@ -12,7 +12,8 @@ pub(super) fn cost(entry: &StreamEntry) -> usize {
     let owned = match entry {
         StreamEntry::Event(event) => size_of::<Event>() + event_heap(event),
         StreamEntry::Header(header) => {
-            size_of_val(&**header) + header.packages.packages.iter().map(|entry| entry.package.len() + 128).sum::<usize>()
+            size_of_val(&**header)
+                + header.packages.packages.iter().map(|entry| entry.package.len() + 128).sum::<usize>()
         }
         StreamEntry::Gap(gap) => gap.reason.len() + gap.families.len(),
         StreamEntry::Totals(totals) => size_of_val(&**totals) + loss_heap(&totals.loss),

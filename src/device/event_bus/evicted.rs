@@ -133,9 +133,6 @@ mod tests {
 
     #[test]
     fn nothing_known_claims_everything() {
-        assert_eq!(
-            Evicted::new().describe(1, 2),
-            Description { from_ns: 0, to_ns: u64::MAX, families: Vec::new() }
-        );
+        assert_eq!(Evicted::new().describe(1, 2), Description { from_ns: 0, to_ns: u64::MAX, families: Vec::new() });
     }
 }

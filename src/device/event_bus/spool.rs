@@ -152,8 +152,9 @@ impl Spool {
         }
         // Right after the event before the one wanted: a gap or an end that stands there belongs to the reader.
         let before = from_sequence - 1;
-        let position =
-            state.entries.partition_point(|held| held.events < before || (held.events == before && before > 0 && held.is_event()));
+        let position = state
+            .entries
+            .partition_point(|held| held.events < before || (held.events == before && before > 0 && held.is_event()));
         let index = state.entries.get(position).map_or(state.next_index, |held| held.index);
         state.subscribers += 1;
         drop(state);

@@ -19,9 +19,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 const TAKE_BYTES: usize = 2 * BATCH_BYTES;
 
 /// Sends the subscription's entries until its end or until the client goes.
-pub(super) fn stream(
-    mut subscription: Subscription,
-) -> ReceiverStream<Result<proto::StreamEventsResponse, Status>> {
+pub(super) fn stream(mut subscription: Subscription) -> ReceiverStream<Result<proto::StreamEventsResponse, Status>> {
     // One batch ahead of the connection. What a slow client has not read waits in the spool, where it is bounded.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -86,7 +84,8 @@ mod tests {
         entries.insert(500, gap("y".repeat(BATCH_BYTES + 1)));
         let batches = batches(&entries);
         assert_eq!(batches.iter().map(|batch| batch.entries.len()).sum::<usize>(), 1001);
-        let within = batches.iter().filter(|batch| batch.encoded_len() <= BATCH_BYTES + 4 * batch.entries.len()).count();
+        let within =
+            batches.iter().filter(|batch| batch.encoded_len() <= BATCH_BYTES + 4 * batch.entries.len()).count();
         assert_eq!(within, batches.len() - 1, "only the oversized entry is over");
         assert!(batches.len() <= 8, "{}", batches.len());
         assert!(super::batches(&[]).is_empty());

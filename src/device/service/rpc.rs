@@ -82,8 +82,7 @@ impl CandorService for Rpc {
     ) -> Result<Response<proto::MarkPhaseResponse>, Status> {
         let proto::MarkPhaseRequest { session_id, phase: name, note } = request.into_inner();
         let phase = phase(name)?;
-        let time_ns =
-            self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
+        let time_ns = self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::MarkPhaseResponse { time_ns }))
     }
 }

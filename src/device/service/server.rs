@@ -95,7 +95,11 @@ impl Server {
 }
 
 /// Takes connections until told to stop; then the socket goes, so that the next daemon finds its place free.
-async fn accept(listener: Listener, connections: mpsc::Sender<io::Result<UnixStream>>, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: Listener,
+    connections: mpsc::Sender<io::Result<UnixStream>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         let accepted = tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,

@@ -11,8 +11,8 @@ use crate::device::clock;
 use crate::device::event_bus::Spool;
 use crate::device::probe::SessionSlot;
 use crate::event::{
-    App, ClockAnchor, Event, EventBody, Fidelity, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef, Selection,
-    SessionEnd, SessionHeader, StreamEntry, Totals,
+    App, ClockAnchor, Event, EventBody, Fidelity, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef,
+    Selection, SessionEnd, SessionHeader, StreamEntry, Totals,
 };
 
 /// One session.
@@ -117,7 +117,12 @@ impl Session {
     }
 
     /// Appends what the pipeline made of a batch: sets the phases, settles the accounts, and adds totals when asked to.
-    pub(super) fn append(&self, mut entries: Vec<StreamEntry>, totals_at_ns: Option<u64>, settle: impl FnOnce(&mut Accounts)) {
+    pub(super) fn append(
+        &self,
+        mut entries: Vec<StreamEntry>,
+        totals_at_ns: Option<u64>,
+        settle: impl FnOnce(&mut Accounts),
+    ) {
         let mut state = self.lock();
         settle(&mut state.accounts);
         for entry in &mut entries {
@@ -219,11 +224,7 @@ fn mark_event(time_ns: u64, phase: &Phase, note: &str) -> Event {
     Event {
         sequence: 0,
         time_ns,
-        process: ProcessRef {
-            key: ProcessKey { pid: 0, start_ns: 0 },
-            name: "candord".to_owned(),
-            executable: None,
-        },
+        process: ProcessRef { key: ProcessKey { pid: 0, start_ns: 0 }, name: "candord".to_owned(), executable: None },
         thread_id: 0,
         user_id: 0,
         app: App::default(),

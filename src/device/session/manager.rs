@@ -149,13 +149,7 @@ impl SessionManager {
             create_keeper: options.create_keeper,
             replay: options.replay,
         };
-        let shared = Shared {
-            options,
-            statuses,
-            commands,
-            registry: Mutex::default(),
-            threads: Mutex::new(threads),
-        };
+        let shared = Shared { options, statuses, commands, registry: Mutex::default(), threads: Mutex::new(threads) };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -424,9 +418,6 @@ mod tests {
     #[test]
     fn session_ids_are_file_names() {
         let started = ClockAnchor { boot_ns: 90_061_000_000, wall_ns: 0 };
-        assert_eq!(
-            session_id("0d4c3ab1-7a6e-4f0e-9a1c-2f6f2c1d9e00", started, 2),
-            "0d4c3ab17a6e4f0e-15fcd-2"
-        );
+        assert_eq!(session_id("0d4c3ab1-7a6e-4f0e-9a1c-2f6f2c1d9e00", started, 2), "0d4c3ab17a6e4f0e-15fcd-2");
     }
 }

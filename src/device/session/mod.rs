@@ -2,7 +2,7 @@
 //!
 //! * **In:** raw records of the probes, and what clients ask for. **Out:** entries in the session's spool.
 //! * **May import:** `event`, `probe` (the trait), `event_bus`, `raw_capture`, `clock`. Not `service`, not `wire`.
-//! * **Test it:** `cargo test device::session` with a scripted probe.
+//! * **Test it:** `cargo test device::session`, and `cargo test --test grpc_service` with a scripted probe.
 //!
 //! Two threads do the work. The **probe thread** owns the probes: it obeys commands, polls, and hands batches on through
 //! a bounded channel. The **pipeline thread** turns records into events and appends them to spools. When the pipeline
@@ -20,9 +20,6 @@ mod manager;
 mod pipeline;
 mod probe_thread;
 mod targets;
-
-#[cfg(test)]
-mod tests;
 
 pub use self::core::{Session, SessionSummary};
 pub use error::SessionError;

@@ -37,7 +37,12 @@ pub(super) enum Message {
     /// The probes' own counters have changed.
     Programs(Vec<ProgramCounters>),
     /// A mark of a replayed capture.
-    Mark { slot: SessionSlot, time_ns: u64, phase: Phase, note: String },
+    Mark {
+        slot: SessionSlot,
+        time_ns: u64,
+        phase: Phase,
+        note: String,
+    },
     /// Nothing more comes for this slot.
     End(Box<End>),
 }
@@ -274,12 +279,7 @@ impl Active {
     }
 }
 
-fn keep_records(
-    session: &Session,
-    keeper: &mut Option<Box<dyn RawKeeper>>,
-    slot: SessionSlot,
-    batch: &RawBatch,
-) {
+fn keep_records(session: &Session, keeper: &mut Option<Box<dyn RawKeeper>>, slot: SessionSlot, batch: &RawBatch) {
     if keeper.is_none() {
         return;
     }

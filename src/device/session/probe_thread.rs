@@ -28,7 +28,10 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(2);
 pub(super) enum Command {
     Start(Box<Start>),
     /// Does nothing when the session has ended already.
-    End { slot: SessionSlot, reason: SessionEndReason },
+    End {
+        slot: SessionSlot,
+        reason: SessionEndReason,
+    },
     /// Ends every session and then the thread.
     Shutdown,
 }
@@ -87,8 +90,7 @@ impl ProbeThread {
         commands: Receiver<Command>,
         messages: SyncSender<Message>,
     ) -> Self {
-        let probes =
-            probes.into_iter().map(|probe| Driven { probe, failed: None, lost: BTreeMap::new() }).collect();
+        let probes = probes.into_iter().map(|probe| Driven { probe, failed: None, lost: BTreeMap::new() }).collect();
         let mut thread = Self {
             probes,
             unavailable,
