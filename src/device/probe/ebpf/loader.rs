@@ -10,9 +10,7 @@ use thiserror::Error;
 
 use super::EbpfOptions;
 use super::calls::{HANDLERS, operation_table};
-use super::map_layout::{
-    ACCOUNT_SIZE, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings,
-};
+use super::map_layout::{ACCOUNT_SIZE, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
@@ -355,4 +353,3 @@ pub(super) fn settings_bytes(selected_by: u32, wake_bytes: u32, operations: &[u8
     put(settings::OPERATION, operations);
     bytes
 }
-
