@@ -119,7 +119,8 @@ impl DaemonClient {
             }
         });
         // The name is required by HTTP/2 and means nothing on a Unix socket.
-        let connecting = Endpoint::from_static("http://candord").connect_with_connector(connector);
+        let endpoint = Endpoint::from_static("http://candord");
+        let connecting = endpoint.connect_with_connector(connector);
         let not_a_daemon = |detail: String| ClientError::NotADaemon { address: address.clone(), detail };
         let channel = tokio::time::timeout(ANSWER_DEADLINE, connecting)
             .await
