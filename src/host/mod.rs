@@ -2,5 +2,6 @@
 //!
 //! [`commands`] is what a person calls, one file a verb; it is the only module that knows all the others.
 
+pub mod client;
 pub mod commands;
 pub mod recording;
