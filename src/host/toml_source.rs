@@ -106,12 +106,8 @@ impl fmt::Display for Diagnostic {
         // Tabs would put the caret in the wrong place: how wide they are is the terminal's decision.
         let shown = self.source_line.replace('\t', "    ");
         let before: String = self.source_line.chars().take(self.column.saturating_sub(1) as usize).collect();
-        let marked: String = self
-            .source_line
-            .chars()
-            .skip(self.column.saturating_sub(1) as usize)
-            .take(self.length as usize)
-            .collect();
+        let marked: String =
+            self.source_line.chars().skip(self.column.saturating_sub(1) as usize).take(self.length as usize).collect();
         let indent = " ".repeat(before.replace('\t', "    ").width());
         let caret = "^".repeat(marked.replace('\t', "    ").width().max(1));
         writeln!(formatter, "{severity}: {}", self.message)?;
@@ -148,7 +144,13 @@ impl Diagnostics {
     }
 
     /// Adds an error about a stretch of the file.
-    pub fn error(&mut self, source: &SourceFile, span: &Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub fn error(
+        &mut self,
+        source: &SourceFile,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.push(Severity::Error, source, span, message.into(), help);
     }
 
@@ -356,7 +358,12 @@ impl<'a> TableReader<'a> {
                     problems.error(self.source, &entry.span(), format!("an entry of \"{key}\" is empty"), None);
                 }
                 DeValue::String(text) if entries.iter().any(|earlier| earlier.value == text.as_ref()) => {
-                    problems.error(self.source, &entry.span(), format!("\"{text}\" is listed twice in \"{key}\""), None);
+                    problems.error(
+                        self.source,
+                        &entry.span(),
+                        format!("\"{text}\" is listed twice in \"{key}\""),
+                        None,
+                    );
                 }
                 DeValue::String(text) => entries.push(Located { value: text.to_string(), span: entry.span() }),
                 _ => self.wrong_type(key, "an array of strings", entry, problems),

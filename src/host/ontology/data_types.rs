@@ -78,7 +78,12 @@ impl DataTypes {
                 if let Some(name) = name {
                     let paths = paths.into_iter().map(|path| path.value).collect();
                     if roots.insert(name.value.clone(), paths).is_some() {
-                        problems.error(source, &name.span, format!("path root \"{}\" is there twice", name.value), None);
+                        problems.error(
+                            source,
+                            &name.span,
+                            format!("path root \"{}\" is there twice", name.value),
+                            None,
+                        );
                     }
                 }
             }
@@ -94,7 +99,12 @@ impl DataTypes {
             Ok(set) => table.globs = set,
             Err(error) => {
                 if let Some(source) = sources.first() {
-                    problems.error(source, &(0..0), format!("the path patterns do not compile together: {error}"), None);
+                    problems.error(
+                        source,
+                        &(0..0),
+                        format!("the path patterns do not compile together: {error}"),
+                        None,
+                    );
                 }
             }
         }

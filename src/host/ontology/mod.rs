@@ -47,7 +47,8 @@ impl Ontology {
     /// Every problem of all the files.
     pub fn with(data_types: &[SourceFile], recipients: &[SourceFile]) -> Result<Self, Diagnostics> {
         let mut problems = Diagnostics::default();
-        let mut type_sources = vec![SourceFile::new(BUILT_IN_DATA_TYPES, include_str!("../../../data/data_types.toml"))];
+        let mut type_sources =
+            vec![SourceFile::new(BUILT_IN_DATA_TYPES, include_str!("../../../data/data_types.toml"))];
         type_sources.extend_from_slice(data_types);
         let mut recipient_sources =
             vec![SourceFile::new(BUILT_IN_RECIPIENTS, include_str!("../../../data/recipients.toml"))];
@@ -76,8 +77,7 @@ mod tests {
     fn no_line_of_the_tables_names_a_list_without_a_source() {
         for text in [include_str!("../../../data/data_types.toml"), include_str!("../../../data/recipients.toml")] {
             let sources = text.lines().filter(|line| line.starts_with("source = ")).count();
-            let entries =
-                text.lines().filter(|line| matches!(*line, "[[data_type]]" | "[[recipient]]")).count();
+            let entries = text.lines().filter(|line| matches!(*line, "[[data_type]]" | "[[recipient]]")).count();
             assert_eq!(sources, entries);
         }
     }

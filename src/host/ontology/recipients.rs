@@ -177,9 +177,8 @@ impl Recipients {
             return Some(*id);
         }
         let wanted = name.to_lowercase();
-        let found = |entry: &Recipient| {
-            entry.owner_en.to_lowercase() == wanted || entry.owner_zh.to_lowercase() == wanted
-        };
+        let found =
+            |entry: &Recipient| entry.owner_en.to_lowercase() == wanted || entry.owner_zh.to_lowercase() == wanted;
         // An owner with several products is not one recipient: naming it alone would excuse all of them at once.
         let mut matching = self.entries.iter().enumerate().filter(|(_, entry)| found(entry));
         match (matching.next(), matching.next()) {
