@@ -4,4 +4,7 @@
 
 pub mod client;
 pub mod commands;
+pub mod declared_terms;
+pub mod ontology;
 pub mod recording;
+pub mod toml_source;
