@@ -12,10 +12,6 @@ impl<'a> Cursor<'a> {
         Self { bytes }
     }
 
-    pub(crate) fn remaining(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -89,8 +85,7 @@ mod tests {
         assert_eq!(cursor.u16_le(), Some(2));
         assert_eq!(cursor.u32_le(), Some(3));
         assert_eq!(cursor.u16_le(), None);
-        assert_eq!(cursor.remaining(), 1, "a failed read takes nothing");
-        assert_eq!(cursor.u8(), Some(0xff));
+        assert_eq!(cursor.rest().len(), 1, "a failed read takes nothing");
         assert!(cursor.is_empty());
         assert_eq!(cursor.take(1), None);
         assert_eq!(cursor.take(0), Some(&[][..]));
