@@ -1,4 +1,5 @@
 //! Walks the table of event kinds, and the contract that carries them: what is in one is in the other.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::collections::BTreeSet;
 
