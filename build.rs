@@ -22,6 +22,7 @@ const PROGRAM_DIRECTORY: &str = "src/device/probe/ebpf/programs";
 const OBJECTS: &[(&str, &str, &[&str])] = &[
     ("kernel_objects", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=1"]),
     ("system_calls", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=0"]),
+    ("canary", "canary.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=0"]),
 ];
 
 fn main() {

@@ -1,3 +1,53 @@
-//! The entry point; written by its owner.
+//! The client's entry point: hands the command line to [`candor::host::commands`], and joins in the daemon where the build
+//! has one.
 
-fn main() {}
+use std::process::ExitCode;
+
+use candor::host::commands::{self, CommandError, EmbeddedDaemon, EmbeddedRequest, Exit};
+
+fn main() -> ExitCode {
+    commands::main(std::env::args_os(), start_embedded).into()
+}
+
+#[cfg(not(feature = "device"))]
+fn start_embedded(_request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, CommandError> {
+    Err(CommandError::new(
+        Exit::Unavailable,
+        "this build of candor has no daemon inside; record with a daemon (candor record), then candor check",
+    ))
+}
+
+/// A daemon and the runtime it lives in.
+#[cfg(feature = "device")]
+struct Embedded {
+    runtime: tokio::runtime::Runtime,
+    daemon: candor::device::daemon::Daemon,
+}
+
+#[cfg(feature = "device")]
+impl EmbeddedDaemon for Embedded {
+    fn shutdown(self: Box<Self>) {
+        let Self { runtime, daemon } = *self;
+        runtime.block_on(daemon.shutdown());
+    }
+}
+
+#[cfg(feature = "device")]
+fn start_embedded(request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, CommandError> {
+    use candor::device::daemon::{Daemon, DaemonOptions, ProbeSource};
+    use candor::device::service::ListenAddress;
+
+    let options = DaemonOptions {
+        listen: ListenAddress::Unix(request.socket),
+        probes: request.replay.map_or_else(ProbeSource::default, ProbeSource::Replay),
+        raw_captures: request.raw_captures,
+        ..DaemonOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime
+        .map_err(|error| CommandError::new(Exit::Internal, format!("cannot start the daemon's runtime: {error}")))?;
+    let daemon = runtime
+        .block_on(Daemon::start(options))
+        .map_err(|error| CommandError::new(Exit::from_code(error.exit_code()), error.to_string()))?;
+    Ok(Box::new(Embedded { runtime, daemon }))
+}

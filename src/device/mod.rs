@@ -5,5 +5,13 @@
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
 pub mod attribute;
+pub mod clock;
+pub mod command_line;
+pub mod daemon;
 pub mod decode;
+pub mod device_info;
+pub mod event_bus;
 pub mod probe;
+pub mod service;
+pub mod session;
+pub mod settings;

@@ -10,6 +10,10 @@
 mod enumerations;
 mod error;
 mod from_wire;
+#[cfg(test)]
+pub(crate) mod strategies;
+#[cfg(test)]
+mod tests;
 mod to_wire;
 
 pub use error::WireError;

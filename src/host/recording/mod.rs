@@ -39,12 +39,14 @@
 mod condition;
 mod error;
 mod frame;
+mod ndjson;
 mod reader;
 mod sequence;
 mod writer;
 
 pub use condition::{Damage, MOST_DAMAGE, RecordingCondition, SequenceRange};
 pub use error::{LooksLike, RecordingError};
+pub use ndjson::{ImportError, NdjsonReader, write_line};
 pub use reader::RecordingReader;
 pub use writer::{FLUSH_INTERVAL, RecordingWriter, Written};
 

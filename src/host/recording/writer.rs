@@ -210,13 +210,13 @@ impl Drop for RecordingWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{SessionHeader, StreamEntry};
+    use crate::event::StreamEntry;
 
     #[test]
     fn a_disk_that_becomes_full_says_what_was_kept_and_nothing_follows() {
         let directory = tempfile::TempDir::new().unwrap();
         let path = directory.path().join("a.candor");
-        let entry = StreamEntry::Header(Box::new(SessionHeader::default()));
+        let entry = StreamEntry::Header(Box::default());
         let mut writer = RecordingWriter::create(&path, false).unwrap();
         writer.entry(&entry).unwrap();
         writer.flush().unwrap();

@@ -1,4 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32; typedef unsigned long long __u64;
-typedef int __s32; typedef long long __s64;
+/*
+ * The kernel programs. Compiled twice: with CANDOR_KERNEL_OBJECTS=1 they read the kernel's own objects (needs the kernel's
+ * type information to load), with 0 they see the arguments and results of system calls only.
+ *
+ * One program runs at the end of every system call (dispatch.h). It calls the handler of the operation by tail call, so
+ * that each handler is verified, and can be refused, by itself.
+ */
+#include "kernel_types.h"
+#include "kernel_helpers.h"
 #include "shared_layout.h"
+#include "map_layout.h"
+#include "state.h"
+#include "record.h"
+#include "path_walk.h"
+#include "descriptor.h"
+#include "file.h"
+#include "close.h"
+#include "process.h"
+#include "socket.h"
+#include "transfer.h"
+#include "dispatch.h"
+
+char program_license[] SECTION("license") = "Dual BSD/GPL";

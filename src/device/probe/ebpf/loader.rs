@@ -1,0 +1,405 @@
+//! Loads and attaches the kernel programs, and says in the kernel's own words which of them it refused.
+
+use std::io;
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
+use aya::programs::{ProgramError, RawTracePoint, TracePoint};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use thiserror::Error;
+
+use super::calls::{HANDLERS, operation_table};
+use super::map_layout::{ACCOUNT_SIZE, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::{EbpfOptions, tracefs};
+use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
+
+static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
+static SYSTEM_CALLS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/system_calls.bpf.o"));
+static CANARY: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/canary.bpf.o"));
+
+const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+const LOCKDOWN_PATH: &str = "/sys/kernel/security/lockdown";
+
+/// The tier that an object belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tier {
+    KernelObjects,
+    SystemCalls,
+}
+
+impl Tier {
+    pub(super) fn probe(self) -> ProbeId {
+        match self {
+            Self::KernelObjects => ProbeId::EbpfKernelObjects,
+            Self::SystemCalls => ProbeId::EbpfSystemCalls,
+        }
+    }
+}
+
+/// Why nothing of a tier can be used.
+#[derive(Debug, Error)]
+pub(super) enum LoadError {
+    /// The kernel or this build lacks something.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The kernel has what is needed and refuses it to us.
+    #[error("{0}")]
+    Denied(String),
+}
+
+impl LoadError {
+    pub(super) fn state(&self) -> ProbeState {
+        match self {
+            Self::Unsupported(_) => ProbeState::Unsupported,
+            Self::Denied(_) => ProbeState::Denied,
+        }
+    }
+
+    /// Tells a refusal from a lack, by what the system said.
+    fn from_system(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let message = format!("{action}: {}", chain(error));
+        match system_error(error) {
+            Some(libc::EPERM | libc::EACCES) => Self::Denied(format!("{message}. {}", way_out())),
+            _ => Self::Unsupported(message),
+        }
+    }
+}
+
+/// The error and its causes, each once.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// The errno somewhere below an error.
+fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut current = Some(error);
+    while let Some(inner) = current {
+        if let Some(system) = inner.downcast_ref::<io::Error>() {
+            return system.raw_os_error();
+        }
+        current = inner.source();
+    }
+    None
+}
+
+/// What someone can do about a refusal.
+fn way_out() -> String {
+    if !nix::unistd::geteuid().is_root() {
+        return "Run the daemon as root, or give it CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE".to_owned();
+    }
+    let lockdown = std::fs::read_to_string(LOCKDOWN_PATH).unwrap_or_default();
+    if lockdown.contains("[confidentiality]") {
+        return "The kernel is locked down (confidentiality), which forbids programs that read its memory: boot with \
+                lockdown=integrity or without lockdown"
+            .to_owned();
+    }
+    "The system's policy forbids it (seccomp, SELinux, a container without CAP_BPF): allow it, or use another probe"
+        .to_owned()
+}
+
+/// A loaded and attached tier. Everything detaches when it is dropped, or when the process dies: attachments are file
+/// descriptors, and nothing is pinned.
+pub(super) struct Loaded {
+    pub(super) tier: Tier,
+    pub(super) statuses: Vec<ProbeStatus>,
+    pub(super) ring: RingBuf<MapData>,
+    pub(super) ring_bytes: u32,
+    pub(super) settings: Array<MapData, [u8; SETTINGS_SIZE]>,
+    pub(super) operations: Vec<u8>,
+    pub(super) uids: HashMap<MapData, u32, u64>,
+    pub(super) trees: HashMap<MapData, u32, u64>,
+    pub(super) descriptors: HashMap<MapData, DescriptorKey, DescriptorBytes>,
+    pub(super) unix_names: HashMap<MapData, DescriptorKey, [u8; UNIX_NAMES_SIZE]>,
+    pub(super) accounts: PerCpuArray<MapData, [u8; ACCOUNT_SIZE]>,
+    pub(super) session_losses: HashMap<MapData, u64, [u64; 2]>,
+    /// Keeps the handlers in their table, and the programs attached.
+    _handlers: ProgramArray<MapData>,
+    _programs: Ebpf,
+}
+
+/// A program that does nothing, attached to every system call until dropped: what benchmarks compare with.
+pub struct EmptyProgram {
+    _programs: Ebpf,
+}
+
+/// Attaches a program that does nothing to the end of every system call.
+///
+/// # Errors
+///
+/// When the kernel refuses it; the message says what can be done.
+pub fn attach_empty_program() -> Result<EmptyProgram, super::super::ProbeError> {
+    load_canary().map_err(|error| super::super::ProbeError::Unsupported(error.to_string()))
+}
+
+fn load_canary() -> Result<EmptyProgram, LoadError> {
+    let mut programs = EbpfLoader::new()
+        .btf(None)
+        .verifier_log_level(VerifierLogLevel::DEBUG)
+        .load(CANARY)
+        .map_err(|error| LoadError::from_system("prepare a first, empty eBPF program", &error))?;
+    let program = raw_tracepoint(&mut programs, "canary")?;
+    program.load().map_err(|error| LoadError::from_system("load a first, empty eBPF program", &error))?;
+    program.attach("sys_exit").map_err(|error| LoadError::from_system("attach a first, empty eBPF program", &error))?;
+    Ok(EmptyProgram { _programs: programs })
+}
+
+fn raw_tracepoint<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut RawTracePoint, LoadError> {
+    programs
+        .program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or_else(|| LoadError::Unsupported(format!("this build has no program {name}")))
+}
+
+/// How a program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hook {
+    /// A raw tracepoint of this name.
+    Raw(&'static str),
+    /// A tracepoint of the group `sched`, in the form with fields.
+    Scheduler(&'static str),
+}
+
+/// A program, where it is attached, and the families that are incomplete without it.
+type Attachment = (&'static str, Hook, &'static [Family]);
+
+const KERNEL_OBJECTS_HOOKS: &[Attachment] = &[
+    ("process_start", Hook::Raw("sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Raw("sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Raw("sched_process_exit"), &[Family::Process]),
+    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
+];
+
+const SYSTEM_CALLS_HOOKS: &[Attachment] = &[
+    ("thread_start", Hook::Raw("task_newtask"), &[Family::Process]),
+    ("process_start", Hook::Scheduler("sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Scheduler("sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Scheduler("sched_process_exit"), &[Family::Process]),
+    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
+];
+
+/// The program that everything but the process family hangs on.
+const SYSTEM_CALL_EXIT: &str = "system_call_exit";
+
+/// Loads a tier, as much of it as the kernel takes.
+pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+    drop(load_canary()?);
+    match tier {
+        Tier::KernelObjects => load_tier(tier, options),
+        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, options)),
+    }
+}
+
+fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+    let btf = match tier {
+        // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
+        Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
+            return Err(LoadError::Unsupported(format!(
+                "the kernel offers no type information ({BTF_PATH}): it was built without CONFIG_DEBUG_INFO_BTF"
+            )));
+        }
+        Tier::KernelObjects => Some(
+            Btf::from_sys_fs()
+                .map_err(|error| LoadError::Unsupported(format!("the type information in {BTF_PATH}: {error}")))?,
+        ),
+        Tier::SystemCalls => None,
+    };
+    let object = match tier {
+        Tier::KernelObjects => KERNEL_OBJECTS,
+        Tier::SystemCalls => SYSTEM_CALLS,
+    };
+    let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
+    let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
+    let mut loader = EbpfLoader::new();
+    for (name, offset) in &offsets {
+        loader.override_global(name, offset, true);
+    }
+    let mut programs = loader
+        .btf(btf.as_ref())
+        // The loader asks for words only after a refusal.
+        .verifier_log_level(VerifierLogLevel::DEBUG)
+        .map_max_entries("ring", ring_bytes)
+        .load(object)
+        .map_err(|error| object_error(tier, &error))?;
+    drop(btf);
+    return_memory();
+
+    let mut refusals = Vec::new();
+    let mut handlers: ProgramArray<MapData> = take(&mut programs, "handlers")?;
+    let mut loaded = Vec::new();
+    for (index, name, families) in HANDLERS {
+        match load_handler(&mut programs, &mut handlers, *index, name) {
+            Ok(()) => loaded.push(*index),
+            Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
+        }
+    }
+    let hooks = match tier {
+        Tier::KernelObjects => KERNEL_OBJECTS_HOOKS,
+        Tier::SystemCalls => SYSTEM_CALLS_HOOKS,
+    };
+    let mut attached = Vec::new();
+    for (name, hook, families) in hooks {
+        match attach(&mut programs, name, *hook) {
+            Ok(()) => attached.push(*name),
+            Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
+        }
+    }
+    if !attached.contains(&SYSTEM_CALL_EXIT) {
+        let reasons: Vec<_> = refusals.into_iter().map(|(_, reason)| reason).collect();
+        return Err(LoadError::Denied(format!("{}. {}", reasons.join("; "), way_out())));
+    }
+    Ok(Loaded {
+        tier,
+        statuses: statuses(tier, &refusals),
+        ring: take(&mut programs, "ring")?,
+        ring_bytes,
+        settings: take(&mut programs, "settings")?,
+        operations: operation_table(&loaded).to_vec(),
+        uids: take(&mut programs, "selected_uids")?,
+        trees: take(&mut programs, "selected_trees")?,
+        descriptors: take(&mut programs, "descriptors")?,
+        unix_names: take(&mut programs, "unix_socket_names")?,
+        accounts: take(&mut programs, "accounts")?,
+        session_losses: take(&mut programs, "session_losses")?,
+        _handlers: handlers,
+        _programs: programs,
+    })
+}
+
+fn object_error(tier: Tier, error: &EbpfError) -> LoadError {
+    match LoadError::from_system("create the maps of the eBPF programs", error) {
+        // A relocation that cannot be done is the kernel lacking a type or field that we know.
+        LoadError::Unsupported(message) if tier == Tier::KernelObjects => LoadError::Unsupported(format!(
+            "{message}. This kernel's structures differ from all we know; the probe for system calls needs none of them"
+        )),
+        other => other,
+    }
+}
+
+fn take<M>(programs: &mut Ebpf, name: &str) -> Result<M, LoadError>
+where
+    M: TryFrom<aya::maps::Map, Error = MapError>,
+{
+    let map = programs.take_map(name).ok_or_else(|| LoadError::Unsupported(format!("this build has no map {name}")))?;
+    M::try_from(map).map_err(|error| LoadError::Unsupported(format!("map {name}: {error}")))
+}
+
+fn load_handler(
+    programs: &mut Ebpf,
+    handlers: &mut ProgramArray<MapData>,
+    index: u32,
+    name: &str,
+) -> Result<(), String> {
+    let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
+    program.load().map_err(|error| refusal(&error))?;
+    let descriptor = program.fd().map_err(|error| chain(&error))?;
+    handlers.set(index, descriptor, 0).map_err(|error| chain(&error))
+}
+
+fn attach(programs: &mut Ebpf, name: &str, hook: Hook) -> Result<(), String> {
+    match hook {
+        Hook::Raw(tracepoint) => {
+            let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
+            program.load().map_err(|error| refusal(&error))?;
+            program.attach(tracepoint).map(|_| ()).map_err(|error| chain(&error))
+        }
+        Hook::Scheduler(tracepoint) => {
+            let program: &mut TracePoint = programs
+                .program_mut(name)
+                .and_then(|program| program.try_into().ok())
+                .ok_or_else(|| format!("this build has no program {name}"))?;
+            program.load().map_err(|error| refusal(&error))?;
+            program.attach("sched", tracepoint).map(|_| ()).map_err(|error| chain(&error))
+        }
+    }
+}
+
+/// What the kernel said: its error, and the last words of the verifier that are not statistics.
+fn refusal(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let words = log
+                .lines()
+                .rev()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification"))
+                .unwrap_or("the kernel gave no reason");
+            format!("{io_error} ({words})")
+        }
+        other => chain(other),
+    }
+}
+
+/// The status of each family, from what was refused.
+fn statuses(tier: Tier, refusals: &[(&[Family], String)]) -> Vec<ProbeStatus> {
+    [Family::Process, Family::File, Family::Socket]
+        .into_iter()
+        .map(|family| {
+            let mut reasons: Vec<&str> = refusals
+                .iter()
+                .filter(|(families, _)| families.contains(&family))
+                .map(|(_, why)| why.as_str())
+                .collect();
+            reasons.extend(limits(tier, family));
+            let state = if reasons.is_empty() { ProbeState::Attached } else { ProbeState::Partial };
+            ProbeStatus { probe: tier.probe(), family, state, reason: reasons.join("; ") }
+        })
+        .collect()
+}
+
+/// What a tier never sees of a family.
+fn limits(tier: Tier, family: Family) -> Option<&'static str> {
+    match (tier, family) {
+        (Tier::KernelObjects, _) | (_, Family::Session) => None,
+        (Tier::SystemCalls, Family::Process) => Some("seen through system calls only: exit status is not known"),
+        (Tier::SystemCalls, Family::File) => Some(
+            "seen through system calls only: paths are those the app passed; descriptors that were inherited, duplicated or \
+             received are not followed",
+        ),
+        (Tier::SystemCalls, Family::Socket) => Some(
+            "seen through system calls only: addresses are those the app passed; descriptors that were inherited, \
+             duplicated or received are not followed",
+        ),
+    }
+}
+
+/// Gives the memory that held the kernel's type information back to the system: some 25 MB in small pieces, which the
+/// allocator would keep for ever.
+fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    {
+        #[expect(
+            unsafe_code,
+            reason = "malloc_trim has no safe wrapper; it takes no pointer and may be called at any time"
+        )]
+        // SAFETY: it only releases free pages of the C library's allocator, under the allocator's own lock.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
+/// The settings as the programs read them.
+pub(super) fn settings_bytes(selected_by: u32, wake_bytes: u32, operations: &[u8]) -> [u8; SETTINGS_SIZE] {
+    let mut bytes = [0; SETTINGS_SIZE];
+    let mut put = |offset: usize, value: &[u8]| {
+        if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
+            place.copy_from_slice(value);
+        }
+    };
+    put(settings::SELECTED_BY, &selected_by.to_le_bytes());
+    put(settings::OWN_TGID, &std::process::id().to_le_bytes());
+    put(settings::WAKE_BYTES, &wake_bytes.to_le_bytes());
+    put(settings::OPERATION, operations);
+    bytes
+}

@@ -1,0 +1,87 @@
+//! What kernel programs and user space share through maps: the numbers of `programs/map_layout.h` again.
+
+use super::shared_layout::u64_at;
+use crate::event::ProgramCounters;
+
+/// System-call numbers that the table has room for.
+pub(super) const CALL_NUMBERS: usize = 512;
+/// Size of `struct settings`.
+pub(super) const SETTINGS_SIZE: usize = 16 + CALL_NUMBERS;
+
+/// Offsets in `struct settings`.
+pub(super) mod settings {
+    pub(in super::super) const SELECTED_BY: usize = 0;
+    pub(in super::super) const OWN_TGID: usize = 4;
+    pub(in super::super) const WAKE_BYTES: usize = 8;
+    pub(in super::super) const OPERATION: usize = 16;
+}
+
+/// `enum selected_by`.
+pub(super) const SELECTED_BY_UID: u32 = 1;
+/// `enum selected_by`.
+pub(super) const SELECTED_BY_TREE: u32 = 2;
+
+/// `struct descriptor_key`: process and descriptor.
+pub(super) type DescriptorKey = [u32; 2];
+/// Size of `struct descriptor`.
+pub(super) const DESCRIPTOR_SIZE: usize = 144;
+/// `struct descriptor`, as bytes: field by field, so that no `unsafe` vouches for a layout.
+pub(super) type DescriptorBytes = [u8; DESCRIPTOR_SIZE];
+/// Size of `struct unix_names`.
+pub(super) const UNIX_NAMES_SIZE: usize = 2 + 2 * UNIX_NAME_MAX;
+/// Room for a name in `struct unix_names`.
+pub(super) const UNIX_NAME_MAX: usize = 108;
+
+/// Offsets in `struct descriptor`.
+pub(super) mod descriptor {
+    pub(in super::super) const HANDLE: usize = 0;
+    pub(in super::super) const START_NS: usize = 16;
+    pub(in super::super) const BYTES_IN: usize = 24;
+    pub(in super::super) const UID: usize = 56;
+    pub(in super::super) const GID: usize = 60;
+    pub(in super::super) const FLAGS: usize = 68;
+    pub(in super::super) const KIND: usize = 70;
+    pub(in super::super) const FAMILY: usize = 72;
+    pub(in super::super) const TYPE: usize = 74;
+    pub(in super::super) const PROTOCOL: usize = 76;
+    pub(in super::super) const LOCAL: usize = 80;
+    pub(in super::super) const REMOTE: usize = 104;
+    pub(in super::super) const COMM: usize = 128;
+}
+
+/// `enum descriptor_kind`.
+pub(super) const DESCRIPTOR_FILE: u8 = 1;
+/// `enum descriptor_kind`.
+pub(super) const DESCRIPTOR_SOCKET: u8 = 2;
+
+/// Programs with an account, by index: `enum program`.
+pub(super) const PROGRAMS: &[(u32, &str)] = &[
+    (1, "file_open"),
+    (2, "transfer"),
+    (3, "descriptor_close"),
+    (4, "path_change"),
+    (5, "socket_setup"),
+    (6, "exec_failed"),
+    (7, "blind_spot"),
+    (8, "descriptor_found"),
+    (9, "socket_payload"),
+    (10, "process_start"),
+    (11, "process_exec"),
+    (12, "process_exit"),
+];
+
+/// Size of `struct account`.
+pub(super) const ACCOUNT_SIZE: usize = 40;
+
+/// The account of one program, from its value on each processor.
+pub(super) fn sum_accounts<'a>(program: &str, values: impl Iterator<Item = &'a [u8; ACCOUNT_SIZE]>) -> ProgramCounters {
+    let mut sum = ProgramCounters { program: program.to_owned(), ..ProgramCounters::default() };
+    for value in values {
+        sum.seen = sum.seen.saturating_add(u64_at(value, 0));
+        sum.submitted = sum.submitted.saturating_add(u64_at(value, 8));
+        sum.filtered = sum.filtered.saturating_add(u64_at(value, 16));
+        sum.aggregated = sum.aggregated.saturating_add(u64_at(value, 24));
+        sum.lost = sum.lost.saturating_add(u64_at(value, 32));
+    }
+    sum
+}

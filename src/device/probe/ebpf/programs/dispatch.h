@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The one program on every system call of the machine. It decides fast that most are of no interest. */
+#ifndef CANDOR_DISPATCH_H
+#define CANDOR_DISPATCH_H
+
+#if defined(__TARGET_ARCH_x86)
+#define X32_BIT 0x40000000
+#define USER_32_BIT_SEGMENT 0x23
+#define STATUS_COMPAT 2
+#else
+#define STATE_32_BIT 0x10
+#endif
+
+/* Copies the arguments out of the registers; says whether the call came through the 32-bit interface. */
+INLINE bool take_arguments(struct scratch *s, __u64 registers)
+{
+	struct call_registers block;
+
+	read_kernel(&block, sizeof(block), (void *)(registers + REGISTERS_BLOCK_OFFSET));
+#if defined(__TARGET_ARCH_x86)
+	s->arguments[0] = block.di;
+	s->arguments[1] = block.si;
+	s->arguments[2] = block.dx;
+	s->arguments[3] = block.r10;
+	s->arguments[4] = block.r8;
+	s->arguments[5] = block.r9;
+	if (block.cs == USER_32_BIT_SEGMENT)
+		return 1;
+#if CANDOR_KERNEL_OBJECTS
+	/* A 64-bit program can use the 32-bit interface as well (int 0x80). */
+	struct task_struct *task = (struct task_struct *)current_task();
+
+	if (FIELD(task, thread_info.status) & STATUS_COMPAT)
+		return 1;
+#endif
+	return 0;
+#else
+	__u64 state = 0;
+	__u64 original = 0;
+
+	read_kernel(&state, sizeof(state), (void *)(registers + REGISTERS_PSTATE_OFFSET));
+	read_kernel(&original, sizeof(original), (void *)(registers + REGISTERS_ORIGINAL_X0_OFFSET));
+	s->arguments[0] = original;
+	s->arguments[1] = block.x1;
+	s->arguments[2] = block.x2;
+	s->arguments[3] = block.x3;
+	s->arguments[4] = block.x4;
+	s->arguments[5] = block.x5;
+	return (state & STATE_32_BIT) != 0;
+#endif
+}
+
+SECTION("raw_tp/sys_exit")
+int system_call_exit(__u64 *context)
+{
+	__u32 settings_index = 0;
+	struct settings *set = map_lookup(&settings, &settings_index);
+	struct scratch *s;
+	__u64 pid_tgid;
+	__u64 uid_gid;
+	__u64 sessions;
+	__u32 number = 0;
+	__u32 operation;
+	__u32 program;
+
+	if (!set || !set->selected_by)
+		return 0;
+	/* On x86_64 the upper half of orig_ax is the sign of -1, which is no call; the lower half is enough. */
+	read_kernel(&number, sizeof(number), (void *)(context[0] + REGISTERS_NUMBER_OFFSET));
+	if (number < CALL_NUMBERS) {
+		operation = set->operation[number];
+		if (LIKELY(operation == OPERATION_NONE))
+			return 0;
+#if defined(__TARGET_ARCH_x86)
+	} else if (number & X32_BIT && number != 0xffffffff) {
+		operation = OPERATION_COMPAT;
+#endif
+	} else {
+		return 0;
+	}
+	program = operation >> 4;
+	pid_tgid = current_pid_tgid();
+	uid_gid = current_uid_gid();
+	sessions = sessions_of(set, pid_tgid >> 32, uid_gid);
+	if (LIKELY(!sessions) || pid_tgid >> 32 == set->own_tgid) {
+		struct account *account = map_lookup(&accounts, &program);
+
+		if (account) {
+			account->seen++;
+			account->filtered++;
+		}
+		return 0;
+	}
+	s = scratch_of(ENTRY_SYSTEM_CALL);
+	if (!s)
+		return 0;
+	s->time_ns = boot_time_ns();
+	s->sessions = sessions;
+	s->result = context[1];
+	s->tgid = pid_tgid >> 32;
+	s->tid = pid_tgid;
+	s->uid = uid_gid;
+	s->gid = uid_gid >> 32;
+	s->step = 0;
+	s->found_steps = 0;
+	s->aggregated = 0;
+	if (take_arguments(s, context[0])) {
+		operation = OPERATION_COMPAT;
+		program = PROGRAM_BLIND_SPOT;
+	}
+	s->operation = operation;
+	COUNT(program, seen);
+	tail_call(context, &handlers, program);
+	/* Still here: the kernel refused the handler. */
+	COUNT(program, lost);
+	count_session_loss(sessions, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The kernel's helper functions, by number (include/uapi/linux/bpf.h, numbers are ABI), and what clang needs to know. */
+#ifndef CANDOR_KERNEL_HELPERS_H
+#define CANDOR_KERNEL_HELPERS_H
+
+#define SECTION(name) __attribute__((section(name), used))
+#define INLINE static inline __attribute__((always_inline))
+#define UNUSED __attribute__((unused))
+
+/* Map attributes are encoded in types, which the loader reads from the object's BTF. */
+#define MAP_NUMBER(name, value) int (*name)[value]
+#define MAP_TYPE(name, value) typeof(value) *name
+
+#define MAP_HASH 1
+#define MAP_ARRAY 2
+#define MAP_PROGRAM_ARRAY 3
+#define MAP_PER_CPU_ARRAY 6
+#define MAP_LRU_HASH 9
+#define MAP_RING_BUFFER 27
+
+#define UPDATE_ANY 0
+#define UPDATE_NEW_ONLY 1
+
+#define RING_NO_WAKEUP 1
+#define RING_FORCE_WAKEUP 2
+#define RING_QUERY_UNREAD 0
+
+static void *(*map_lookup)(void *map, const void *key) UNUSED = (void *)1;
+static long (*map_update)(void *map, const void *key, const void *value, __u64 flags) UNUSED = (void *)2;
+static long (*map_delete)(void *map, const void *key) UNUSED = (void *)3;
+static void (*tail_call)(void *context, void *map, __u32 index) UNUSED = (void *)12;
+static __u64 (*current_pid_tgid)(void) UNUSED = (void *)14;
+static __u64 (*current_uid_gid)(void) UNUSED = (void *)15;
+static long (*current_comm)(void *buffer, __u32 size) UNUSED = (void *)16;
+static __u64 (*current_task)(void) UNUSED = (void *)35;
+static long (*read_user)(void *to, __u32 size, const void *from) UNUSED = (void *)112;
+static long (*read_kernel)(void *to, __u32 size, const void *from) UNUSED = (void *)113;
+static long (*read_user_string)(void *to, __u32 size, const void *from) UNUSED = (void *)114;
+static long (*read_kernel_string)(void *to, __u32 size, const void *from) UNUSED = (void *)115;
+static __u64 (*boot_time_ns)(void) UNUSED = (void *)125;
+static long (*ring_output)(void *ring, void *data, __u64 size, __u64 flags) UNUSED = (void *)130;
+static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
+
+/* The value of a kernel field; zeros when it cannot be read (the helper clears the destination then). */
+#define FIELD(pointer, field)                                                  \
+	({                                                                     \
+		typeof((pointer)->field) value_of_field;                       \
+		read_kernel(&value_of_field, sizeof(value_of_field), &(pointer)->field); \
+		value_of_field;                                                \
+	})
+
+/*
+ * Keeps clang from forgetting that a number was bounded: without it clang 14 may check one copy of the number and use
+ * another, and the verifier refuses the program.
+ */
+#define KEEP_BOUND(number) asm volatile("" : "+r"(number))
+
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+#endif

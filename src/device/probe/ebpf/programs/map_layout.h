@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What kernel programs and user space share through maps. Not part of the record layout: nothing of it is stored.
+ * src/device/probe/ebpf/map_layout.rs holds the numbers again for Rust; tests compare them with the object's BTF.
+ */
+#ifndef CANDOR_MAP_LAYOUT_H
+#define CANDOR_MAP_LAYOUT_H
+
+/* System calls with a number from here on are of no interest, or of another interface. */
+#define CALL_NUMBERS 512
+
+/*
+ * What a system call does, as far as the programs care: 16 * handler + variant. User space fills the table of the
+ * running architecture, so that the programs hold no system-call number.
+ */
+enum operation {
+	OPERATION_NONE = 0,
+	OPERATION_OPEN = 0x10,
+	OPERATION_CREAT = 0x11,
+	OPERATION_OPENAT = 0x12,
+	OPERATION_OPENAT2 = 0x13,
+	OPERATION_OPEN_BY_HANDLE = 0x14,
+	OPERATION_READ = 0x20,
+	OPERATION_WRITE = 0x21,
+	OPERATION_READV = 0x22,
+	OPERATION_WRITEV = 0x23,
+	OPERATION_SENDFILE = 0x24,
+	OPERATION_COPY_FILE_RANGE = 0x25,
+	OPERATION_SPLICE = 0x26,
+	OPERATION_MMAP = 0x27,
+	OPERATION_SENDTO = 0x28,
+	OPERATION_RECVFROM = 0x29,
+	OPERATION_SENDMSG = 0x2a,
+	OPERATION_RECVMSG = 0x2b,
+	OPERATION_SENDMMSG = 0x2c,
+	OPERATION_RECVMMSG = 0x2d,
+	OPERATION_CLOSE = 0x30,
+	OPERATION_CLOSE_RANGE = 0x31,
+	OPERATION_DUP_ONTO = 0x32,
+	OPERATION_RENAME = 0x40,
+	OPERATION_RENAMEAT = 0x41,
+	OPERATION_RENAMEAT2 = 0x42,
+	OPERATION_UNLINK = 0x43,
+	OPERATION_UNLINKAT = 0x44,
+	OPERATION_RMDIR = 0x45,
+	OPERATION_CONNECT = 0x50,
+	OPERATION_BIND = 0x51,
+	OPERATION_LISTEN = 0x52,
+	OPERATION_ACCEPT = 0x53,
+	OPERATION_SOCKET = 0x54,
+	OPERATION_EXECVE = 0x60,
+	OPERATION_EXECVEAT = 0x61,
+	OPERATION_IO_URING_SETUP = 0x70,
+	OPERATION_COMPAT = 0x71,
+};
+
+/* Programs with an account, by index. The first ones are also the handlers of the operations. */
+enum program {
+	PROGRAM_NONE = 0,
+	PROGRAM_FILE_OPEN = 1,
+	PROGRAM_TRANSFER = 2,
+	PROGRAM_DESCRIPTOR_CLOSE = 3,
+	PROGRAM_PATH_CHANGE = 4,
+	PROGRAM_SOCKET_SETUP = 5,
+	PROGRAM_EXEC_FAILED = 6,
+	PROGRAM_BLIND_SPOT = 7,
+	PROGRAM_DESCRIPTOR_FOUND = 8,
+	PROGRAM_SOCKET_PAYLOAD = 9,
+	PROGRAM_PROCESS_START = 10,
+	PROGRAM_PROCESS_EXEC = 11,
+	PROGRAM_PROCESS_EXIT = 12,
+	PROGRAM_COUNT = 13,
+};
+
+enum selected_by {
+	SELECTED_BY_UID = 1,
+	SELECTED_BY_TREE = 2,
+};
+
+/* One value, written by user space only. */
+struct settings {
+	__u32 selected_by;  /* enum selected_by, or-ed: which filters hold anything; 0: nothing is traced */
+	__u32 own_tgid;     /* the tracer itself, never traced: its reading would make records without end */
+	__u32 wake_bytes;   /* unread bytes in the ring from which on the reader is woken */
+	__u32 pad;
+	__u8 operation[CALL_NUMBERS];
+};
+
+/* See event::ProgramCounters. */
+struct account {
+	__u64 seen;
+	__u64 submitted;
+	__u64 filtered;
+	__u64 aggregated;
+	__u64 lost;
+};
+
+struct session_loss {
+	__u64 ring_full;
+	__u64 map_full;
+};
+
+struct descriptor_key {
+	__u32 tgid;
+	__s32 fd;
+};
+
+enum descriptor_kind {
+	DESCRIPTOR_FILE = 1,
+	DESCRIPTOR_SOCKET = 2,
+	DESCRIPTOR_IGNORED = 3, /* pipes, event descriptors and the like */
+};
+
+/* An open descriptor and its totals. */
+struct descriptor {
+	__u64 handle;
+	__u64 file;          /* address of the open file in the kernel; 0 in tier 2 */
+	__u64 start_ns;      /* of the process, as in the record header */
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 calls_in;
+	__u64 calls_out;
+	__u32 uid;
+	__u32 gid;
+	__u32 prefix_left;   /* bytes of the sent stream that are still to be captured */
+	__u16 flags;         /* enum record_flag, or-ed */
+	__u8 kind;           /* enum descriptor_kind */
+	__u8 connected;      /* the remote end is fixed, not the last one named */
+	__u16 family;
+	__u16 type;
+	__u16 protocol;
+	__u16 pad;
+	struct socket_end local;
+	struct socket_end remote;
+	char comm[16];
+};
+
+/* Names of a Unix socket, beside the descriptor because few have them. */
+#define FAMILY_UNIX 1
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define UNIX_NAME_MAX 108
+struct unix_names {
+	__u8 local_length;
+	__u8 remote_length;
+	char local[UNIX_NAME_MAX];
+	char remote[UNIX_NAME_MAX];
+};
+
+#endif
