@@ -3,8 +3,9 @@
 use askama::Template;
 use thiserror::Error;
 
-use super::{bytes, duration, harmless, headline};
+use super::{bytes, duration, harmless, headline, without_statement};
 use crate::host::correlate::Verdict;
+use crate::host::correlate::verdict::Finding;
 
 /// The template could not be filled in.
 #[derive(Debug, Error)]
@@ -44,6 +45,10 @@ impl Page<'_> {
 
     fn safe_text(&self, text: &str) -> String {
         harmless(text)
+    }
+
+    fn without_statement(&self, finding: &Finding) -> &'static str {
+        without_statement(finding)
     }
 
     fn words(&self, name: &str) -> String {

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 pub use html::{HtmlError, html};
 pub use text::text;
 
+use crate::host::correlate::verdict::Finding;
 use crate::host::correlate::{RuleOutcome, Verdict};
 
 /// Writes the verdict as JSON: two spaces of indentation, a line feed at the end; the same verdict gives the same bytes.
@@ -43,6 +44,14 @@ fn headline(verdict: &Verdict) -> String {
             format!("No contradiction seen, but not everything was: cannot tell for {name}")
         }
         _ => format!("No contradiction observed: {name} did what its terms say, as far as this run went"),
+    }
+}
+
+/// What to say where a finding contradicts no statement.
+fn without_statement(finding: &Finding) -> &'static str {
+    match finding.rule {
+        "before-consent" | "after-refusal" => "needs the user's consent, whatever they declare",
+        _ => "no statement covers it",
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{bytes, duration, harmless, headline};
+use super::{bytes, duration, harmless, headline, without_statement};
 use crate::host::correlate::verdict::{Finding, RuleResult, StatementRef};
 use crate::host::correlate::{RuleOutcome, Verdict};
 
@@ -99,7 +99,7 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     }
     match &finding.contradicts {
         Some(statement) => writeln!(out, "    terms: {}", statement_in_words(statement))?,
-        None => writeln!(out, "    terms: {FAINT}no statement covers it{FAINT:#}")?,
+        None => writeln!(out, "    terms: {FAINT}{}{FAINT:#}", without_statement(finding))?,
     }
     for evidence in &finding.evidence {
         let hints =
