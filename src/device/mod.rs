@@ -4,4 +4,14 @@
 //! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
+pub mod attribute;
+pub mod clock;
+pub mod command_line;
+pub mod daemon;
+pub mod decode;
+pub mod device_info;
+pub mod event_bus;
 pub mod probe;
+pub mod service;
+pub mod session;
+pub mod settings;

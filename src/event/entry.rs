@@ -20,9 +20,9 @@ pub enum StreamEntry {
     End(Box<SessionEnd>),
 }
 
-/// The device that was traced.
+/// The device that was traced. Fields that are left out in a recording written by hand are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeviceInfo {
     /// Kernel release, as `uname -r` prints it.
     pub kernel_release: String,

@@ -47,23 +47,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// Position in the session, from 1, without holes except where a [`Gap`] says so.
+    /// Position in the session, from 1, without holes except where a [`Gap`] says so. May be left out in a recording that
+    /// is written by hand: the import numbers the events.
+    #[serde(default)]
     pub sequence: u64,
     /// When the kernel saw the act: nanoseconds of `CLOCK_BOOTTIME`. Never overwritten by the time of reading.
     pub time_ns: u64,
     /// The process that acted.
     pub process: ProcessRef,
-    /// The thread that acted.
+    /// The thread that acted; 0 when unknown.
+    #[serde(default)]
     pub thread_id: u32,
     /// The real user id of the process at the moment of the act.
     pub user_id: u32,
     /// The app that the act is attributed to.
+    #[serde(default)]
     pub app: App,
     /// The phase of the test run that was marked when the act happened.
     pub phase: Phase,
     /// The probe that saw it.
     pub probe: ProbeId,
     /// How far the fields can be trusted.
+    #[serde(default = "Fidelity::imported")]
     pub fidelity: Fidelity,
     /// Whether the act succeeded, was denied, or failed.
     pub outcome: Outcome,

@@ -93,6 +93,14 @@ pub enum Fidelity {
     Hint(Vec<FidelityReason>),
 }
 
+impl Fidelity {
+    /// That of an event in a text that was written by hand, or could have been.
+    #[must_use]
+    pub fn imported() -> Self {
+        Self::Hint(vec![FidelityReason::Imported])
+    }
+}
+
 /// Why a field is only a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

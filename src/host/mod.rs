@@ -2,5 +2,9 @@
 //!
 //! [`commands`] is what a person calls, one file a verb; it is the only module that knows all the others.
 
+pub mod client;
 pub mod commands;
+pub mod declared_terms;
+pub mod ontology;
 pub mod recording;
+pub mod toml_source;

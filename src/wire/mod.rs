@@ -7,6 +7,17 @@
 //! Domain types turn into wire types with `From`, which cannot fail, and back with `TryFrom`, which refuses what has no
 //! meaning ([`WireError`]) instead of guessing.
 
+mod enumerations;
+mod error;
+mod from_wire;
+#[cfg(test)]
+pub(crate) mod strategies;
+#[cfg(test)]
+mod tests;
+mod to_wire;
+
+pub use error::WireError;
+
 /// Types and services generated from `proto/candor/v1`.
 #[allow(missing_docs, unreachable_pub, reason = "generated code; its documentation is in the .proto files")]
 #[allow(

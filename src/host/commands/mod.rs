@@ -1,6 +1,206 @@
 //! The verbs of `candor`, one file each.
+//!
+//! * **In:** a command line. **Out:** results on standard output, everything else on standard error, an [`Exit`].
+//! * **May import:** every module of `host`, `event`, `wire`. Never `device`: what needs a daemon inside this process is
+//!   passed in by the binary ([`StartEmbedded`]).
+//! * **Test it:** `cargo test host::commands`, `tests/cli_help.rs`, `tests/cli_errors.rs`.
 
 pub mod check;
+mod embedded;
+mod errors;
+mod event_line;
+mod events;
 mod exit;
+mod import;
+mod info;
+mod launch;
+mod lessons;
+mod mark;
+mod progress;
+mod record;
+mod run;
+mod terminal;
 
+pub use embedded::{EmbeddedDaemon, EmbeddedRequest, StartEmbedded};
 pub use exit::{CommandError, Exit};
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tokio::runtime::Runtime;
+
+use crate::host::client::Address;
+use lessons::{LESSONS, exit_list};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "candor",
+    version,
+    about = "Tells whether an app does what its privacy terms say",
+    long_about = "Tells whether an app does what its privacy terms say.\n\n\
+        A daemon (candord) on the device traces which files, sockets and services an app touches. This program records \
+        what it sees, sets it against the app's declared terms, and reports every contradiction together with the events \
+        that prove it.",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+struct CommandLine {
+    /// Where the daemon listens: unix:PATH or unix-abstract:NAME
+    #[arg(long, global = true, env = "CANDOR_DAEMON", value_name = "ADDRESS", default_value_t = Address::default())]
+    daemon: Address,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Trace a program and check what it did against its terms, in one go (needs root, no daemon)
+    Run(run::RunCommand),
+    /// Record what an app does
+    Record(record::RecordCommand),
+    /// Mark the beginning of a phase in a session that is being recorded
+    Mark(mark::MarkCommand),
+    /// Check a recording against declared terms
+    Check(CheckCommand),
+    /// Show the events of a recording, or of a running session as they come
+    Events(events::EventsCommand),
+    /// Describe the device and what its probes can see
+    Info(info::InfoCommand),
+    /// List the daemon's sessions
+    Sessions(info::SessionsCommand),
+    /// Make a recording of a text that was written by hand or exported
+    Import(import::ImportCommand),
+    /// Make a recording of raw records that were kept with --keep-raw
+    Replay(run::ReplayCommand),
+    /// Print completions for a shell
+    Completions(CompletionsCommand),
+    #[command(hide = true)]
+    LaunchGate(launch::GateOptions),
+}
+
+#[derive(Debug, Args)]
+struct CheckCommand {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    recording: PathBuf,
+    #[command(flatten)]
+    options: check::CheckOptions,
+}
+
+#[derive(Debug, Args)]
+struct CompletionsCommand {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// The whole command line, with what [`LESSONS`] adds to its help.
+fn command_line() -> clap::Command {
+    let mut command = CommandLine::command();
+    for lesson in LESSONS {
+        let mut text = "Examples:\n".to_owned();
+        for (about, line) in lesson.examples {
+            text.push_str(&format!("  {about}:\n    {line}\n"));
+        }
+        text.push('\n');
+        text.push_str(&exit_list(lesson.exits));
+        command = command.mut_subcommand(lesson.command, |subcommand| subcommand.after_help(text));
+    }
+    let start = "Begin here:\n  \
+        sudo candor run --terms app.toml -- ./app   trace a program and check it, in one go\n  \
+        candor info                                 what can be seen on the daemon's device\n  \
+        candor COMMAND --help                       examples for each command\n\n";
+    command.after_help(format!("{start}{}", exit_list(Exit::ALL)))
+}
+
+/// Runs a command line, the program's name first. `embedded` starts a daemon inside this process, where the build has one.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, embedded: StartEmbedded) -> Exit {
+    let parsed =
+        command_line().try_get_matches_from(arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let line = match parsed {
+        Ok(line) => line,
+        Err(error) => {
+            // Help goes to standard output, errors to standard error; that nobody reads it is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    match dispatch(line, embedded) {
+        Ok(exit) => exit,
+        Err(error) => {
+            if !error.message.is_empty() {
+                terminal::say(format!("{}: {}", terminal::styled(terminal::BAD, "error"), error.message));
+            }
+            error.exit
+        }
+    }
+}
+
+fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandError> {
+    let daemon = line.daemon;
+    match line.verb {
+        Verb::Run(command) => run::run(&runtime()?, embedded, &command),
+        Verb::Record(command) => runtime()?.block_on(record::record(&daemon, command)),
+        Verb::Mark(command) => runtime()?.block_on(mark::mark(&daemon, &command)),
+        Verb::Check(command) => {
+            let mut out = terminal::stdout();
+            let exit = check::check_recording(&command.recording, &command.options, &mut out)?;
+            out.flush().map_err(terminal::output_error)?;
+            Ok(exit)
+        }
+        Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),
+        Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),
+        Verb::Sessions(command) => runtime()?.block_on(info::sessions(&daemon, &command)),
+        Verb::Import(command) => import::import(&command),
+        Verb::Replay(command) => run::replay(&runtime()?, embedded, &command),
+        Verb::Completions(command) => {
+            let mut script = Vec::new();
+            clap_complete::generate(command.shell, &mut command_line(), "candor", &mut script);
+            let mut out = terminal::stdout();
+            out.write_all(&script).and_then(|()| out.flush()).map_err(terminal::output_error)?;
+            Ok(Exit::Ok)
+        }
+        Verb::LaunchGate(options) => launch::gate(&options),
+    }
+}
+
+fn runtime() -> Result<Runtime, CommandError> {
+    Runtime::new().map_err(|error| CommandError::new(Exit::Internal, format!("cannot start the runtime: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command_line().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_lesson_and_every_example_parses() {
+        let command = command_line();
+        for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+            let name = subcommand.get_name();
+            let lesson = LESSONS.iter().find(|lesson| lesson.command == name);
+            let lesson = lesson.unwrap_or_else(|| panic!("{name} has no lesson"));
+            assert!(!lesson.examples.is_empty() && lesson.exits.contains(&Exit::Usage), "{name}");
+            assert!(lesson.exits.is_sorted(), "the exits of {name} are not in order");
+            for (_about, line) in lesson.examples {
+                for part in line.split("&&").map(str::trim).filter_map(|part| part.split_once("candor ")) {
+                    let words = part.1.split(" > ").next().unwrap().split_whitespace();
+                    // The words of a quoted note are words of their own here.
+                    let words = words.filter(|word| !word.ends_with("Decline\"")).map(|word| word.trim_matches('"'));
+                    let parsed = command_line().try_get_matches_from(std::iter::once("candor").chain(words));
+                    assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                }
+            }
+        }
+        for lesson in LESSONS {
+            assert!(command.find_subcommand(lesson.command).is_some(), "{} is no command", lesson.command);
+        }
+    }
+}

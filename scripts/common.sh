@@ -1,0 +1,50 @@
+# Shared by the scripts of this directory: progress, root, packages, the compiler. Sourced, not run.
+# shellcheck shell=bash
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+started_at=$SECONDS
+
+# step TEXT: what is being done now, with the seconds since the script began.
+step() { printf '\n\033[1m==> [%3ds] %s\033[0m\n' "$((SECONDS - started_at))" "$*" >&2; }
+
+# die TEXT: stop, saying what is missing and how to get it.
+die() {
+    printf '\nerror: %s\n' "$*" >&2
+    exit 1
+}
+
+# become_root "$@": run the script again as root when it is not. Tracing and namespaces need it.
+become_root() {
+    [ "$(id -u)" -eq 0 ] && return
+    command -v sudo >/dev/null || die "this needs root (eBPF, network namespaces), and there is no sudo: run it as root"
+    echo "This needs root (eBPF, network namespaces): going on with sudo." >&2
+    exec sudo --preserve-env=CI,CARGO_HOME,RUSTUP_HOME,PATH,HOME,CARGO_TERM_COLOR -- bash "$0" "$@"
+}
+
+# need_packages COMMAND=PACKAGE...: install the Debian packages whose commands are not there.
+need_packages() {
+    local missing=() pair
+    for pair in "$@"; do
+        command -v "${pair%%=*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%=*}" ] || missing+=("${pair#*=}")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    command -v apt-get >/dev/null ||
+        die "these Debian packages are missing and there is no apt-get to install them: ${missing[*]}"
+    step "installing Debian packages: ${missing[*]}"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+        >/dev/null || die "cannot install ${missing[*]}; try: apt-get install ${missing[*]}"
+}
+
+# need_rust: a Rust compiler new enough for Cargo.toml's rust-version; Debian's own newest when there is none.
+need_rust() {
+    local wanted have
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$repository/Cargo.toml")
+    have=$(cargo --version 2>/dev/null | awk '{print $2}')
+    if [ -z "$have" ] || [ "$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1)" != "$wanted" ]; then
+        need_packages rustc-web=rustc-web cargo-web=cargo-web
+        have=$(cargo --version 2>/dev/null | awk '{print $2}')
+        [ -n "$have" ] && [ "$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] ||
+            die "Rust $wanted or later is needed and ${have:-none} is installed: see https://rustup.rs"
+    fi
+    command -v cc >/dev/null || need_packages cc=gcc
+}

@@ -1,0 +1,152 @@
+//! What `candord` does with its settings.
+//!
+//! * **In:** [`Settings`]. **Out:** a running daemon, or text; and an exit status.
+//! * **May import:** `daemon`, `settings`, `event`, `tokio`, `tracing-subscriber`.
+//! * **Test it:** `cargo test --test candord_command_line`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
+use crate::device::settings::{Format, Settings, Verb};
+use crate::event::{ProbeState, ProbeStatus};
+
+/// Everything is attached; or the daemon was told to end.
+const EXIT_OK: u8 = 0;
+/// `probes`: not everything can be traced.
+const EXIT_NOT_ALL_ATTACHED: u8 = 2;
+
+/// Does what the settings say and returns the exit status.
+///
+/// # Errors
+///
+/// When it cannot be done; [`exit_code`] gives the exit status of the error.
+pub fn run(settings: Settings) -> anyhow::Result<u8> {
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("--log {}", settings.log))?;
+    let colours = io::IsTerminal::is_terminal(&io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
+    match settings.verb {
+        Verb::Serve(options) => serve(*options),
+        Verb::Probes(options, format) => {
+            let statuses = daemon::probe_statuses(&options, Path::new("/"));
+            let text = match format {
+                Format::Text => text(&statuses),
+                Format::Json => json(&statuses),
+            };
+            io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
+            let all = !statuses.is_empty() && statuses.iter().all(|status| status.state == ProbeState::Attached);
+            Ok(if all { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
+        }
+    }
+}
+
+/// The exit status of an error of [`run`].
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    const SOFTWARE: u8 = 70;
+    const USAGE: u8 = 64;
+    if error.is::<tracing_subscriber::filter::ParseError>() {
+        return USAGE;
+    }
+    error.downcast_ref::<DaemonError>().map_or(SOFTWARE, DaemonError::exit_code)
+}
+
+fn serve(options: DaemonOptions) -> anyhow::Result<u8> {
+    // Two threads: the work is done by the pipeline's own, and a device has better uses for its memory.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        // Before the socket exists: a signal that comes at once must not leave the socket behind.
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot take SIGINT")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot take SIGTERM")?;
+        let daemon = Daemon::start(options).await?;
+        let name = tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        };
+        tracing::info!(signal = name, "shutting down: sessions are ended and streams finish");
+        daemon.shutdown().await;
+        tracing::info!("done");
+        Ok(EXIT_OK)
+    })
+}
+
+fn text(statuses: &[ProbeStatus]) -> String {
+    let mut text = String::new();
+    for status in statuses {
+        let (probe, family, state) = (status.probe.name(), status.family.name(), status.state.name());
+        let _ = write!(text, "{probe:<20} {family:<8} {state}");
+        // A reason may have several lines: what the kernel's verifier said.
+        for (index, line) in status.reason.lines().enumerate() {
+            let _ = if index == 0 { write!(text, "  {line}") } else { write!(text, "\n{:42}{line}", "") };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One array of objects. Written by hand: it is the only JSON of the daemon, which has no JSON library otherwise.
+fn json(statuses: &[ProbeStatus]) -> String {
+    let objects: Vec<_> = statuses
+        .iter()
+        .map(|status| {
+            format!(
+                "  {{\"probe\": {}, \"family\": {}, \"state\": {}, \"reason\": {}}}",
+                json_string(status.probe.name()),
+                json_string(status.family.name()),
+                json_string(status.state.name()),
+                json_string(&status.reason)
+            )
+        })
+        .collect();
+    format!("[\n{}\n]\n", objects.join(",\n"))
+}
+
+fn json_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Family, ProbeId};
+
+    #[test]
+    fn json_is_what_a_parser_reads_back() {
+        let statuses = vec![
+            ProbeStatus {
+                probe: ProbeId::EbpfKernelObjects,
+                family: Family::File,
+                state: ProbeState::Denied,
+                reason: "load \"file_open\":\n\tback\\slash \u{1}é".to_owned(),
+            },
+            ProbeStatus {
+                probe: ProbeId::Procfs,
+                family: Family::Socket,
+                state: ProbeState::Attached,
+                reason: String::new(),
+            },
+        ];
+        assert_eq!(serde_json::from_str::<Vec<ProbeStatus>>(&json(&statuses)).unwrap(), statuses);
+        assert_eq!(text(&statuses[1..]), "procfs               socket   attached\n",);
+    }
+}

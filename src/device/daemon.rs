@@ -1,0 +1,301 @@
+//! The daemon: puts the stages together. The only file that knows them all.
+//!
+//! * **In:** [`DaemonOptions`]. **Out:** a running [`Daemon`], whose socket takes connections.
+//! * **May import:** every stage of the device's side.
+//! * **Test it:** `cargo test --test grpc_service`.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+use thiserror::Error;
+
+use crate::device::attribute::{Attributed, Attributor, PackageDirectory};
+use crate::device::decode::{Decoder, Observation};
+use crate::device::device_info;
+use crate::device::event_bus::SpoolLimits;
+use crate::device::probe::ebpf::{self, EbpfOptions};
+use crate::device::probe::{Probe, ProbeError};
+use crate::device::service::{ListenAddress, ListenError, Server};
+use crate::device::session::{
+    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
+};
+use crate::event::{Event, ProbeId, ProbeStatus, Selection, SessionHeader};
+use crate::wire::DEFAULT_SOCKET_PATH;
+
+/// Sessions at a time, unless told otherwise.
+pub const DEFAULT_MAX_SESSIONS: usize = 16;
+
+/// How a daemon is to run.
+pub struct DaemonOptions {
+    /// Where it listens.
+    pub listen: ListenAddress,
+    /// Where its records come from.
+    pub probes: ProbeSource,
+    /// Where raw captures go; `None`: clients cannot ask for one.
+    pub raw_captures: Option<PathBuf>,
+    /// Bounds of each session's spool.
+    pub spool: SpoolLimits,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+    /// What files of the system are read under: `/`, except in tests.
+    pub system_root: PathBuf,
+}
+
+impl Default for DaemonOptions {
+    fn default() -> Self {
+        Self {
+            listen: ListenAddress::Unix(PathBuf::from(DEFAULT_SOCKET_PATH)),
+            probes: ProbeSource::default(),
+            raw_captures: None,
+            spool: SpoolLimits::default(),
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            system_root: PathBuf::from("/"),
+        }
+    }
+}
+
+/// Where the records come from.
+pub enum ProbeSource {
+    /// The kernel, and `/proc` for what is there already when a session begins.
+    Kernel(EbpfOptions),
+    /// A raw capture: its one session, once.
+    Replay(PathBuf),
+    /// These probes: for tests. The statuses are those of probes that could not be opened.
+    Given(Vec<Box<dyn Probe>>, Vec<ProbeStatus>),
+}
+
+impl Default for ProbeSource {
+    fn default() -> Self {
+        Self::Kernel(EbpfOptions::default())
+    }
+}
+
+/// Why a daemon cannot run.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// It may not trace.
+    #[error(
+        "tracing needs root, and this process has user id {user_id}: start it with sudo, or as root over adb. \
+         What was refused: {refusals}"
+    )]
+    NotPermitted {
+        /// Its user id.
+        user_id: u32,
+        /// What the probes said.
+        refusals: String,
+    },
+    /// The capture to replay cannot be read.
+    #[error("{}: {source}", path.display())]
+    Replay {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProbeError,
+    },
+    /// The directory of raw captures cannot be used.
+    #[error("cannot use {} as the directory of raw captures: {source}", path.display())]
+    RawCaptures {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+impl DaemonError {
+    /// The exit status, as in the BSD `sysexits.h`.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // 69, service unavailable: the place is taken by another daemon.
+            Self::Listen(ListenError::Taken { .. }) => 69,
+            // 73, cannot create.
+            Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. }) | Self::RawCaptures { .. } => 73,
+            Self::NotPermitted { .. } => 77,
+            Self::Replay { source: ProbeError::System { .. }, .. } => 66,
+            Self::Replay { .. } => 65,
+            Self::Listen(ListenError::Descriptors(_)) => 70,
+            Self::Thread(_) => 71,
+        }
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    sessions: SessionManager,
+    server: Server,
+}
+
+impl Daemon {
+    /// Opens the probes, starts the threads and listens. The socket takes connections when this returns. Must be called
+    /// within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon cannot listen or may not trace. That a probe does not work here is no error: clients are told.
+    pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
+        let DaemonOptions { listen, probes, raw_captures, spool, max_sessions, system_root } = options;
+        if let Some(directory) = &raw_captures {
+            std::fs::create_dir_all(directory)
+                .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
+        }
+        let OpenProbes { probes, unavailable, replay } = open_probes(probes, &system_root)?;
+        let processes = system_root.join("proc");
+        let manager = ManagerOptions {
+            device: device_info::read(&system_root),
+            spool,
+            max_sessions,
+            raw_captures,
+            prepare: prepare(&system_root, replay.as_ref()),
+            create_keeper: Box::new(create_keeper),
+            process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
+            replay,
+        };
+        let sessions = SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)?;
+        let server = Server::start(&listen, sessions.clone()).await?;
+        tracing::info!(%listen, "listening");
+        Ok(Self { sessions, server })
+    }
+
+    /// The sessions, for whoever runs in the same process.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionManager {
+        &self.sessions
+    }
+
+    /// Ends every session, lets readers fetch the ends of their streams, and removes the socket.
+    pub async fn shutdown(self) {
+        self.sessions.shutdown().await;
+        self.server.shutdown().await;
+    }
+}
+
+/// What opening the probes gave.
+struct OpenProbes {
+    probes: Vec<Box<dyn Probe>>,
+    unavailable: Vec<ProbeStatus>,
+    replay: Option<Replay>,
+}
+
+fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, DaemonError> {
+    match source {
+        ProbeSource::Given(probes, unavailable) => Ok(OpenProbes { probes, unavailable, replay: None }),
+        ProbeSource::Replay(path) => open_replay(&path),
+        ProbeSource::Kernel(options) => {
+            let opened = ebpf::open_with(&options);
+            let user_id = geteuid();
+            if opened.probe.is_none() && !user_id.is_root() {
+                let refusals: Vec<_> = opened.statuses.iter().map(describe).collect();
+                return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals: refusals.join("; ") });
+            }
+            // The statuses of the probe that works come from itself, so that they are always those of now.
+            let working = opened.probe.as_ref().map(|probe| probe.id());
+            let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
+            let mut probes: Vec<_> = opened.probe.into_iter().collect();
+            probes.extend(open_procfs(system_root));
+            Ok(OpenProbes { probes, unavailable, replay: None })
+        }
+    }
+}
+
+/// The statuses of every probe of this source, without running a daemon: for `candord probes`.
+#[must_use]
+pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
+    let mut statuses = ebpf::open_with(options).statuses;
+    statuses.extend(open_procfs(system_root).iter().flat_map(|probe| probe.statuses()));
+    statuses
+}
+
+fn describe(status: &ProbeStatus) -> String {
+    format!(
+        "{} for {} events is {} ({})",
+        status.probe.name(),
+        status.family.name(),
+        status.state.name(),
+        status.reason
+    )
+}
+
+fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {
+    let path = system_root.join("data/system/packages.list");
+    let recorded = replay.map(|replay| replay.header.packages.clone());
+    Box::new(move |selection| {
+        // Read for each session: an app may have been installed since the last.
+        let directory = match (&recorded, std::fs::read(&path)) {
+            (Some(recorded), _) => PackageDirectory::from_list(recorded.clone()),
+            (None, Ok(text)) => PackageDirectory::parse(&text),
+            // No Android device: there are no packages, and that is no error.
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => PackageDirectory::default(),
+            (None, Err(error)) => PackageDirectory::unreadable(format!("{}: {error}", path.display())),
+        };
+        // The user ids of a process tree are not known: its processes may change theirs. Then all packages count.
+        let packages = if selection.process_trees.is_empty() {
+            directory.list_for(&selection.user_ids)
+        } else {
+            directory.list_for(&BTreeSet::new())
+        };
+        // The attribution knows what the header names and no more: so a replay, which has only the header, knows the same.
+        let attributor = Attributor::new(PackageDirectory::from_list(packages.clone()));
+        let interpreter = DecodeAndAttribute {
+            decoder: Decoder::new(),
+            attributor,
+            observations: Vec::new(),
+            attributed: Vec::new(),
+        };
+        Preparation { packages, interpreter: Box::new(interpreter) }
+    })
+}
+
+/// The stages between a record and its events, for one session.
+struct DecodeAndAttribute {
+    decoder: Decoder,
+    attributor: Attributor,
+    /// Both are empty between records, and kept for their memory.
+    observations: Vec<Observation>,
+    attributed: Vec<Attributed>,
+}
+
+impl Interpreter for DecodeAndAttribute {
+    fn interpret(
+        &mut self,
+        probe: ProbeId,
+        record: &[u8],
+        events: &mut Vec<Event>,
+    ) -> Result<Interpretation, &'static str> {
+        self.observations.clear();
+        self.decoder.decode(record, &mut self.observations).map_err(|error| {
+            tracing::debug!(probe = probe.name(), %error, "a record cannot be decoded");
+            error.reason()
+        })?;
+        let interpretation = Interpretation { observations: self.observations.len() };
+        for mut observation in self.observations.drain(..) {
+            // Decoder and attributor serve this session alone, whatever its slot and whoever else gets the record.
+            observation.sessions = 1;
+            self.attributor.attribute(probe, observation, &mut self.attributed);
+        }
+        events.extend(self.attributed.drain(..).map(|attributed| attributed.event));
+        Ok(interpretation)
+    }
+}
+
+fn open_procfs(_system_root: &Path) -> Option<Box<dyn Probe>> {
+    None
+}
+
+fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {
+    let source = ProbeError::Unsupported("replay is not merged yet".to_owned());
+    Err(DaemonError::Replay { path: path.to_owned(), source })
+}
+
+fn create_keeper(_path: &Path, _header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
+    Err(io::ErrorKind::Unsupported.into())
+}

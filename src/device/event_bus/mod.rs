@@ -1,0 +1,18 @@
+//! The event bus: one spool in memory for each session, and cursors that read it.
+//!
+//! * **In:** entries that a session appends. **Out:** the same entries, in order, to any number of readers.
+//! * **May import:** `event`, `tokio::sync`. No probe, no wire, no clock.
+//! * **Test it:** `cargo test device::event_bus`; figures come from `cargo bench --bench event_bus`.
+//!
+//! A queue for each reader was rejected: it copies every entry to every reader, and a full queue forces a choice between
+//! stalling the pipeline and losing entries that another queue still holds. Here an appended entry is stored once, and a
+//! reader is a position in the spool. A slow reader therefore disturbs nobody; when the spool is full its oldest entries
+//! go, and only a reader that had not read them is told that they are gone.
+
+mod cost;
+mod evicted;
+mod spool;
+mod subscription;
+
+pub use spool::{OutOfRange, Spool, SpoolAccount, SpoolLimits};
+pub use subscription::{REASON_SPOOL_FULL, Subscription};

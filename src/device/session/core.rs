@@ -1,0 +1,237 @@
+//! One session, as the pipeline and the clients share it.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::accounts::Accounts;
+use super::{RawKeeper, SessionError};
+use crate::device::clock;
+use crate::device::event_bus::Spool;
+use crate::device::probe::SessionSlot;
+use crate::event::{
+    App, ClockAnchor, Event, EventBody, Fidelity, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef,
+    Selection, SessionEnd, SessionHeader, StreamEntry, Totals,
+};
+
+/// One session.
+pub struct Session {
+    pub(super) header: SessionHeader,
+    pub(super) slot: SessionSlot,
+    pub(super) spool: Spool,
+    pub(super) raw_capture_path: Option<PathBuf>,
+    /// The raw capture. Locked before `state` by whoever locks both; a lock of its own, because writing to a disk must
+    /// not make a client's call wait.
+    keeper: Mutex<Option<Box<dyn RawKeeper>>>,
+    state: Mutex<State>,
+    ended: watch::Sender<bool>,
+}
+
+/// What changes while a session runs.
+pub(super) struct State {
+    /// Marks, by time: from when on which phase holds.
+    marks: Vec<(u64, Phase)>,
+    pub(super) accounts: Accounts,
+    ended: bool,
+}
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// The session.
+    pub session_id: String,
+    /// What the client called it.
+    pub label: String,
+    /// When it began.
+    pub started: ClockAnchor,
+    /// What is traced.
+    pub selection: Selection,
+    /// The phase now.
+    pub phase: Phase,
+    /// Events numbered so far.
+    pub events: u64,
+    /// Lost so far, over all stages.
+    pub dropped: u64,
+    /// How it ended; `None` while it runs.
+    pub end: Option<SessionEnd>,
+}
+
+impl State {
+    /// The phase that held at a time. By time, not by order of arrival: an act that happened before a mark and comes
+    /// out of the kernel's ring after it belongs to the phase before.
+    fn phase_at(&self, time_ns: u64, initial: &Phase) -> Phase {
+        let after = self.marks.partition_point(|(from_ns, _)| *from_ns <= time_ns);
+        after.checked_sub(1).and_then(|last| self.marks.get(last)).map_or(initial, |(_, phase)| phase).clone()
+    }
+
+    fn phase_now(&self, initial: &Phase) -> Phase {
+        self.marks.last().map_or(initial, |(_, phase)| phase).clone()
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        header: SessionHeader,
+        slot: SessionSlot,
+        spool: Spool,
+        raw_capture: Option<(PathBuf, Box<dyn RawKeeper>)>,
+    ) -> Self {
+        let (raw_capture_path, keeper) = raw_capture.unzip();
+        Self {
+            header,
+            slot,
+            spool,
+            raw_capture_path,
+            keeper: Mutex::new(keeper),
+            state: Mutex::new(State { marks: Vec::new(), accounts: Accounts::default(), ended: false }),
+            ended: watch::Sender::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The raw capture, locked. Whoever appends entries holds this first, so that the order in the capture is the order
+    /// in the spool.
+    pub(super) fn keeper(&self) -> MutexGuard<'_, Option<Box<dyn RawKeeper>>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.header.session_id
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Waits until the end is in the spool.
+    pub(super) async fn wait_for_end(&self) -> Result<SessionEnd, SessionError> {
+        let mut ended = self.ended.subscribe();
+        if ended.wait_for(|ended| *ended).await.is_err() {
+            return Err(SessionError::Broken("the session"));
+        }
+        self.spool.end().ok_or(SessionError::Broken("the session"))
+    }
+
+    /// Appends what the pipeline made of a batch: sets the phases, settles the accounts, and adds totals when asked to.
+    pub(super) fn append(
+        &self,
+        mut entries: Vec<StreamEntry>,
+        totals_at_ns: Option<u64>,
+        settle: impl FnOnce(&mut Accounts),
+    ) {
+        let mut state = self.lock();
+        settle(&mut state.accounts);
+        for entry in &mut entries {
+            if let StreamEntry::Event(event) = entry {
+                event.phase = state.phase_at(event.time_ns, &self.header.initial_phase);
+            }
+        }
+        let refused = self.spool.append(entries);
+        if refused > 0 {
+            tracing::error!(session = self.id(), refused, "entries came after the end of the session");
+        }
+        if let Some(time_ns) = totals_at_ns {
+            let totals = state.accounts.totals(time_ns, self.spool.account());
+            self.spool.append([StreamEntry::Totals(Box::new(totals))]);
+        }
+    }
+
+    /// Marks the beginning of a phase now.
+    pub(super) fn mark_now(&self, phase: &Phase, note: &str) -> Result<u64, SessionError> {
+        let mut keeper = self.keeper();
+        let mut state = self.lock();
+        if state.ended {
+            return Err(SessionError::Ended(self.id().to_owned()));
+        }
+        // Read under the lock: whatever was given its phase before has an earlier time.
+        let time_ns = clock::boot_ns();
+        self.insert_mark(&mut state, time_ns, phase, note);
+        drop(state);
+        self.keep(&mut keeper, |keeper| keeper.phase_mark(time_ns, phase, note));
+        Ok(time_ns)
+    }
+
+    /// Marks the beginning of a phase as a capture says.
+    pub(super) fn mark_at(&self, time_ns: u64, phase: &Phase, note: &str) {
+        self.insert_mark(&mut self.lock(), time_ns, phase, note);
+    }
+
+    fn insert_mark(&self, state: &mut State, time_ns: u64, phase: &Phase, note: &str) {
+        let place = state.marks.partition_point(|(from_ns, _)| *from_ns <= time_ns);
+        state.marks.insert(place, (time_ns, phase.clone()));
+        state.accounts.marked();
+        self.spool.append([StreamEntry::Event(Box::new(mark_event(time_ns, phase, note)))]);
+    }
+
+    /// Runs `write` on the raw capture, if there is one; gives it up when that fails. The session itself goes on: its
+    /// stream does not need the capture, and the capture tells by its missing end that it is not whole.
+    pub(super) fn keep(
+        &self,
+        keeper: &mut Option<Box<dyn RawKeeper>>,
+        write: impl FnOnce(&mut Box<dyn RawKeeper>) -> std::io::Result<()>,
+    ) {
+        if let Some(open) = keeper
+            && let Err(error) = write(open)
+        {
+            tracing::error!(session = self.id(), path = ?self.raw_capture_path, %error, "the raw capture is given up");
+            *keeper = None;
+        }
+    }
+
+    /// Ends the session. `end` gets the final totals and makes the end of them.
+    pub(super) fn finish(&self, time_ns: u64, end: impl FnOnce(Totals) -> SessionEnd) {
+        let mut keeper = self.keeper();
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        state.ended = true;
+        let end = end(state.accounts.totals(time_ns, self.spool.account()));
+        self.spool.append([StreamEntry::End(Box::new(end.clone()))]);
+        drop(state);
+        if let Some(keeper) = keeper.take()
+            && let Err(error) = keeper.finish(&end)
+        {
+            tracing::error!(session = self.id(), path = ?self.raw_capture_path, %error, "the raw capture has no end");
+        }
+        self.ended.send_replace(true);
+    }
+
+    /// The session in a list.
+    pub(super) fn summary(&self) -> SessionSummary {
+        let state = self.lock();
+        let spool = self.spool.account();
+        SessionSummary {
+            session_id: self.header.session_id.clone(),
+            label: self.header.label.clone(),
+            started: self.header.started,
+            selection: self.header.selection.clone(),
+            phase: state.phase_now(&self.header.initial_phase),
+            events: spool.events,
+            dropped: state.accounts.dropped().saturating_add(spool.dropped_unread),
+            end: self.spool.end(),
+        }
+    }
+}
+
+/// The event of a mark. The daemon is no traced process, so it has no process key: with one, the replay of a capture by
+/// another daemon would not give the same event.
+fn mark_event(time_ns: u64, phase: &Phase, note: &str) -> Event {
+    Event {
+        sequence: 0,
+        time_ns,
+        process: ProcessRef { key: ProcessKey { pid: 0, start_ns: 0 }, name: "candord".to_owned(), executable: None },
+        thread_id: 0,
+        user_id: 0,
+        app: App::default(),
+        phase: phase.clone(),
+        probe: ProbeId::Daemon,
+        fidelity: Fidelity::Faithful,
+        outcome: Outcome::Ok,
+        body: EventBody::PhaseMark(PhaseMark { phase: phase.clone(), note: note.to_owned() }),
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a session cannot do what was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::device::event_bus::OutOfRange;
+use crate::event::{PhaseError, SelectionError};
+
+/// Why a session cannot do what was asked.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// No session of this id.
+    #[error("there is no session {0:?}; list the sessions to see what there is")]
+    NotFound(String),
+    /// The selection means nothing.
+    #[error("{0}")]
+    Selection(#[from] SelectionError),
+    /// The selection names a process that does not exist.
+    #[error("process {0} of the selection does not exist; it may have ended, or be in another pid namespace")]
+    NoSuchProcess(u32),
+    /// A phase name is malformed.
+    #[error("{0}")]
+    Phase(#[from] PhaseError),
+    /// A text is longer than it may be.
+    #[error("the {field} is {length} bytes long; at most {limit} are taken")]
+    TooLong {
+        /// Which field.
+        field: &'static str,
+        /// Its length, in bytes.
+        length: usize,
+        /// The longest taken, in bytes.
+        limit: usize,
+    },
+    /// No probe that traces works here.
+    #[error("no probe works here, so nothing can be traced: {0}")]
+    NoProbe(String),
+    /// Every slot is taken.
+    #[error("{limit} sessions are running, which is the limit; stop one first")]
+    TooManySessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// The session has ended.
+    #[error("session {0} has ended")]
+    Ended(String),
+    /// A later sequence number than there is was asked for.
+    #[error("{0}")]
+    OutOfRange(#[from] OutOfRange),
+    /// Raw records are to be kept and nobody said where.
+    #[error("the daemon was started without a directory for raw captures; start it with --raw-captures DIR")]
+    NoCaptureDirectory,
+    /// The raw capture cannot be created.
+    #[error("cannot create the raw capture {}: {source}", path.display())]
+    Capture {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon replays a capture, and that is done once.
+    #[error("the capture was already replayed as session {0}; start the daemon again to replay it once more")]
+    AlreadyReplayed(String),
+    /// Phases of a replayed session come from the capture.
+    #[error("session {0} is replayed; its phases come from the capture")]
+    Replayed(String),
+    /// The daemon shuts down.
+    #[error("the daemon shuts down")]
+    ShuttingDown,
+    /// A part of the daemon ended that should not have.
+    #[error("{0} has ended unexpectedly; the daemon's log says why")]
+    Broken(&'static str),
+}

@@ -1,0 +1,423 @@
+//! The handle by which clients reach sessions.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::{fmt, io, thread};
+
+use tokio::sync::oneshot;
+
+use super::core::{Session, SessionSummary};
+use super::pipeline::Pipeline;
+use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
+use super::{CreateKeeper, Interpreter, Preparation, Prepare, SessionError};
+use crate::device::clock;
+use crate::device::event_bus::{Spool, SpoolLimits, Subscription};
+use crate::device::probe::{Probe, SessionSlot};
+use crate::event::{
+    ClockAnchor, DeviceInfo, Phase, ProbeStatus, Selection, SessionEnd, SessionEndReason, SessionHeader,
+};
+
+/// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
+const CHANNEL_BATCHES: usize = 64;
+/// Ended sessions that are kept in the list.
+const MOST_ENDED_SESSIONS: usize = 1024;
+/// Ended sessions may hold this many spools full together; then the oldest are emptied.
+const ENDED_SPOOLS: usize = 2;
+const LONGEST_LABEL: usize = 256;
+const LONGEST_NOTE: usize = 4096;
+
+/// What the manager is made of.
+pub struct ManagerOptions {
+    /// The device, for headers.
+    pub device: DeviceInfo,
+    /// Bounds of each session's spool.
+    pub spool: SpoolLimits,
+    /// The most sessions at a time, at most [`SessionSlot::COUNT`].
+    pub max_sessions: usize,
+    /// Where raw captures go; `None`: clients cannot ask for one.
+    pub raw_captures: Option<PathBuf>,
+    /// Makes what a session needs.
+    pub prepare: Prepare,
+    /// Creates raw captures.
+    pub create_keeper: CreateKeeper,
+    /// Tells whether a process is alive.
+    pub process_exists: Box<dyn Fn(u32) -> bool + Send>,
+    /// The capture that the only probe replays.
+    pub replay: Option<Replay>,
+}
+
+/// What a capture says beyond its records.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Its session.
+    pub header: SessionHeader,
+    /// Its phase marks: boot time in nanoseconds, phase, note.
+    pub marks: Vec<(u64, Phase, String)>,
+    /// Its end; `None` when it was cut short.
+    pub end: Option<SessionEnd>,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Default)]
+pub struct StartRequest {
+    /// What to trace.
+    pub selection: Selection,
+    /// A name for people; may be empty.
+    pub label: String,
+    /// The phase at the beginning.
+    pub initial_phase: Phase,
+    /// Keep the raw records.
+    pub keep_raw: bool,
+}
+
+/// A session that was started.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Its header.
+    pub header: SessionHeader,
+    /// Where its raw records are kept, when they are.
+    pub raw_capture_path: Option<PathBuf>,
+}
+
+/// The handle by which clients reach sessions. Clones are handles to the same sessions.
+#[derive(Clone)]
+pub struct SessionManager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: Options,
+    statuses: SharedStatuses,
+    commands: Sender<Command>,
+    /// A standard mutex rather than a task that owns the list: every critical section is short and none waits.
+    registry: Mutex<Registry>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The options that calls need.
+struct Options {
+    device: DeviceInfo,
+    spool: SpoolLimits,
+    max_sessions: usize,
+    raw_captures: Option<PathBuf>,
+    prepare: Prepare,
+    create_keeper: CreateKeeper,
+    replay: Option<Replay>,
+}
+
+#[derive(Default)]
+struct Registry {
+    /// Oldest first.
+    sessions: Vec<Arc<Session>>,
+    /// Slots of sessions that are being started, as bits.
+    starting: u64,
+    /// Where the search for a free slot begins, so that a slot is used again as late as possible.
+    next_slot: u8,
+    counter: u64,
+    replayed: Option<String>,
+    shutting_down: bool,
+}
+
+impl SessionManager {
+    /// Starts the threads. `unavailable` are the statuses of probes that could not be opened.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started.
+    pub fn start(
+        options: ManagerOptions,
+        probes: Vec<Box<dyn Probe>>,
+        unavailable: Vec<ProbeStatus>,
+    ) -> io::Result<Self> {
+        let (commands, commands_end) = mpsc::channel();
+        let (messages, messages_end) = mpsc::sync_channel(CHANNEL_BATCHES);
+        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages);
+        let statuses = probe_thread.statuses();
+        let pipeline = Pipeline::new(messages_end, commands.clone(), options.process_exists);
+        let threads = vec![
+            thread::Builder::new().name("probes".to_owned()).spawn(move || probe_thread.run())?,
+            thread::Builder::new().name("pipeline".to_owned()).spawn(move || pipeline.run())?,
+        ];
+        let options = Options {
+            device: options.device,
+            spool: options.spool,
+            max_sessions: options.max_sessions.min(usize::from(SessionSlot::COUNT)),
+            raw_captures: options.raw_captures,
+            prepare: options.prepare,
+            create_keeper: options.create_keeper,
+            replay: options.replay,
+        };
+        let shared = Shared { options, statuses, commands, registry: Mutex::default(), threads: Mutex::new(threads) };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &DeviceInfo {
+        &self.shared.options.device
+    }
+
+    /// What each probe gives, as of now.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<ProbeStatus> {
+        self.shared.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a session. Tracing is under way when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the request means nothing, too many sessions run, or no probe can do it.
+    pub async fn start_session(&self, request: StartRequest) -> Result<Started, SessionError> {
+        check_length("label", &request.label, LONGEST_LABEL)?;
+        let replay = self.shared.options.replay.clone();
+        if replay.is_none() {
+            request.selection.validate()?;
+        }
+        if request.keep_raw && self.shared.options.raw_captures.is_none() {
+            return Err(SessionError::NoCaptureDirectory);
+        }
+        let started = clock::anchor();
+        let reservation = self.reserve(started, replay.as_ref())?;
+        let header = match &replay {
+            Some(replay) => replay.header.clone(),
+            None => SessionHeader {
+                session_id: reservation.session_id.clone(),
+                label: request.label,
+                device: self.shared.options.device.clone(),
+                started,
+                selection: request.selection,
+                initial_phase: request.initial_phase,
+                ..SessionHeader::default()
+            },
+        };
+        let slot = reservation.slot;
+        let selection = header.selection.clone();
+        let replayed = replay.map(|replay| Replayed { marks: replay.marks, end: replay.end });
+        let is_replay = replayed.is_some();
+        let manager = self.clone();
+        let open: OpenSession = Box::new(move |statuses| {
+            // Owned by the closure: the slot is free again whenever the attempt ends, however it ends.
+            let reservation = reservation;
+            manager.open(header, statuses, &reservation, request.keep_raw, is_replay)
+        });
+        let (reply, answer) = oneshot::channel();
+        let start = Start { slot, selection, open, replayed, reply };
+        self.shared.commands.send(Command::Start(Box::new(start))).map_err(|_| SessionError::ShuttingDown)?;
+        let session = answer.await.map_err(|_| SessionError::ShuttingDown)??;
+        Ok(Started { header: session.header.clone(), raw_capture_path: session.raw_capture_path.clone() })
+    }
+
+    /// Makes the session and puts it into the list; runs on the probe thread.
+    fn open(
+        &self,
+        mut header: SessionHeader,
+        statuses: Vec<ProbeStatus>,
+        reservation: &Reservation,
+        keep_raw: bool,
+        is_replay: bool,
+    ) -> Result<(Arc<Session>, Box<dyn Interpreter>), SessionError> {
+        let options = &self.shared.options;
+        let interpreter = if is_replay {
+            (options.prepare)(&header.selection).interpreter
+        } else {
+            let Preparation { packages, interpreter } = (options.prepare)(&header.selection);
+            header.packages = packages;
+            header.probes = statuses;
+            interpreter
+        };
+        let raw_capture = match &options.raw_captures {
+            Some(directory) if keep_raw => {
+                let path = directory.join(format!("{}.candor-raw", header.session_id));
+                let keeper = (options.create_keeper)(&path, &header)
+                    .map_err(|source| SessionError::Capture { path: path.clone(), source })?;
+                Some((path, keeper))
+            }
+            _ => None,
+        };
+        let spool = Spool::new(header.clone(), options.spool);
+        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture));
+        let mut registry = self.registry();
+        if is_replay {
+            registry.replayed = Some(session.id().to_owned());
+        }
+        registry.sessions.push(session.clone());
+        registry.forget_old(options.spool.bytes);
+        Ok((session, interpreter))
+    }
+
+    fn reserve(&self, started: ClockAnchor, replay: Option<&Replay>) -> Result<Reservation, SessionError> {
+        let mut registry = self.registry();
+        if registry.shutting_down {
+            return Err(SessionError::ShuttingDown);
+        }
+        if let (Some(_), Some(id)) = (replay, &registry.replayed) {
+            return Err(SessionError::AlreadyReplayed(id.clone()));
+        }
+        let running = registry.sessions.iter().filter(|session| !session.has_ended());
+        let busy = running.fold(registry.starting, |bits, session| bits | session.slot.bit());
+        let limit = self.shared.options.max_sessions;
+        let free = (0..SessionSlot::COUNT)
+            .filter_map(|offset| SessionSlot::new((registry.next_slot + offset) % SessionSlot::COUNT))
+            .find(|slot| busy & slot.bit() == 0);
+        let Some(slot) = free.filter(|_| (busy.count_ones() as usize) < limit) else {
+            return Err(SessionError::TooManySessions { limit });
+        };
+        registry.starting |= slot.bit();
+        registry.next_slot = (slot.number() + 1) % SessionSlot::COUNT;
+        registry.counter += 1;
+        let session_id = session_id(&self.shared.options.device.boot_id, started, registry.counter);
+        Ok(Reservation { manager: self.clone(), slot, session_id })
+    }
+
+    /// Stops a session and waits until its last events are in the spool. Stopping an ended session is no error.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session.
+    pub async fn stop_session(&self, session_id: &str) -> Result<SessionEnd, SessionError> {
+        let session = self.find(session_id)?;
+        if !session.has_ended() {
+            let command = Command::End { slot: session.slot, reason: SessionEndReason::Stopped };
+            // When the thread is gone, the pipeline ends the session.
+            let _ = self.shared.commands.send(command);
+        }
+        session.wait_for_end().await
+    }
+
+    /// Every session, oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<SessionSummary> {
+        let sessions = self.registry().sessions.clone();
+        sessions.iter().map(|session| session.summary()).collect()
+    }
+
+    /// Marks the beginning of a phase now, and returns when that is: boot-time nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, or it has ended.
+    pub fn mark_phase(&self, session_id: &str, phase: &Phase, note: &str) -> Result<u64, SessionError> {
+        check_length("note", note, LONGEST_NOTE)?;
+        let session = self.find(session_id)?;
+        if self.shared.options.replay.is_some() && !session.has_ended() {
+            return Err(SessionError::Replayed(session_id.to_owned()));
+        }
+        session.mark_now(phase, note)
+    }
+
+    /// A reader of a session: the header, then events from `from_sequence` on.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, or the number is past the next event.
+    pub fn subscribe(&self, session_id: &str, from_sequence: u64) -> Result<Subscription, SessionError> {
+        Ok(self.find(session_id)?.spool.subscribe(from_sequence)?)
+    }
+
+    /// How many readers there are, over all sessions.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.registry().sessions.iter().map(|session| session.spool.subscribers()).sum()
+    }
+
+    /// Ends every session with [`SessionEndReason::DaemonShutdown`] and waits for the threads. No session can be
+    /// started any more; what is in the spools stays readable.
+    pub async fn shutdown(&self) {
+        self.registry().shutting_down = true;
+        let _ = self.shared.commands.send(Command::Shutdown);
+        let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the pipeline panicked");
+                }
+            }
+        });
+        let _ = joined.await;
+    }
+
+    fn find(&self, session_id: &str) -> Result<Arc<Session>, SessionError> {
+        let registry = self.registry();
+        let found = registry.sessions.iter().find(|session| session.id() == session_id);
+        found.cloned().ok_or_else(|| SessionError::NotFound(session_id.to_owned()))
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SessionManager {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SessionManager").field("sessions", &self.registry().sessions.len()).finish()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The pipeline holds a sender of commands too, so the probe thread would otherwise wait for ever.
+        let _ = self.commands.send(Command::Shutdown);
+    }
+}
+
+impl Registry {
+    /// Keeps what ended sessions hold within bounds: the oldest are emptied first, and at last forgotten.
+    fn forget_old(&mut self, spool_bytes: usize) {
+        let ended: Vec<_> = self.sessions.iter().filter(|session| session.has_ended()).cloned().collect();
+        let mut held: usize = ended.iter().map(|session| session.spool.bytes()).sum();
+        for session in &ended {
+            if held <= spool_bytes.saturating_mul(ENDED_SPOOLS) {
+                break;
+            }
+            held = held.saturating_sub(session.spool.bytes());
+            session.spool.release();
+        }
+        let mut surplus = ended.len().saturating_sub(MOST_ENDED_SESSIONS);
+        self.sessions.retain(|session| {
+            let forget = surplus > 0 && session.has_ended();
+            surplus -= usize::from(forget);
+            !forget
+        });
+    }
+}
+
+/// A slot that is kept for a session until it is in the list, or the attempt has failed.
+struct Reservation {
+    manager: SessionManager,
+    slot: SessionSlot,
+    session_id: String,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.manager.registry().starting &= !self.slot.bit();
+    }
+}
+
+fn check_length(field: &'static str, text: &str, limit: usize) -> Result<(), SessionError> {
+    if text.len() > limit {
+        return Err(SessionError::TooLong { field, length: text.len(), limit });
+    }
+    Ok(())
+}
+
+/// Names a session: the boot (which is random, so the device too), when in that boot, and a counter for two in the same
+/// millisecond. Letters, digits and hyphens only, so that it can be a file name.
+fn session_id(boot_id: &str, started: ClockAnchor, counter: u64) -> String {
+    let boot: String = boot_id.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    format!("{boot}-{:x}-{counter:x}", started.boot_ns / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_are_file_names() {
+        let started = ClockAnchor { boot_ns: 90_061_000_000, wall_ns: 0 };
+        assert_eq!(session_id("0d4c3ab1-7a6e-4f0e-9a1c-2f6f2c1d9e00", started, 2), "0d4c3ab17a6e4f0e-15fcd-2");
+    }
+}

@@ -1,0 +1,222 @@
+//! The command line of `candord`: text, then settings.
+//!
+//! * **In:** arguments. **Out:** [`Settings`], which mean something, or an error that says what does not.
+//! * **May import:** `clap`, `daemon` (its options), `service` (its address).
+//! * **Test it:** `cargo test device::settings`.
+//!
+//! Two stages: [`Arguments`] is what was typed, [`Settings`] what it means. Nothing later looks at text again.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use thiserror::Error;
+
+use crate::device::daemon::{DaemonOptions, ProbeSource};
+use crate::device::event_bus::SpoolLimits;
+use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use crate::device::service::ListenAddressError;
+use crate::wire::DEFAULT_SOCKET_PATH;
+
+const EXAMPLES: &str = "\
+Examples:
+  candord probes                                     what can be traced here, and if not, why
+  candord serve                                      listen on the usual socket; needs root
+  candord serve --listen unix-abstract:candord       on a device; then, on the host:
+                                                     adb forward tcp:50051 localabstract:candord
+  candord serve --raw-captures /data/local/tmp/raw   let clients keep raw records (--keep-raw)
+  candord serve --listen unix:/tmp/c.sock --replay FILE.candor-raw
+                                                     give a captured session again; needs no root
+
+Exit status: 0 done; 2 (probes) not everything can be traced; 64 the command line is wrong; 65 or 66 the capture to
+replay is damaged or missing; 69 another daemon has the socket; 73 the socket or directory cannot be created; 77 not
+permitted, tracing needs root.";
+
+/// Traces what apps do on this device and streams it over gRPC.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "candord", version, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: CommandArguments,
+    /// What to log, to stderr: error, warn, info, debug, trace, or a filter such as "candor::device::session=debug"
+    #[arg(long, global = true, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum CommandArguments {
+    /// Serve clients until SIGINT or SIGTERM
+    #[command(after_help = EXAMPLES)]
+    Serve(ServeArguments),
+    /// Try every probe and tell what it can see here, and why not more
+    Probes(ProbesArguments),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+struct ServeArguments {
+    /// Where to listen: unix:PATH or unix-abstract:NAME
+    #[arg(long, default_value_t = format!("unix:{DEFAULT_SOCKET_PATH}"), value_name = "ADDRESS")]
+    listen: String,
+    /// Which eBPF programs to use
+    #[arg(long, value_enum, default_value_t = ProbesArgument::Auto, conflicts_with = "replay")]
+    probes: ProbesArgument,
+    /// Let clients keep raw records, in this directory
+    #[arg(long, value_name = "DIRECTORY")]
+    raw_captures: Option<PathBuf>,
+    /// Give the session of a raw capture again instead of tracing
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Memory for the events of each session that nobody has read yet
+    #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    spool_megabytes: u32,
+    /// Memory between the kernel and the daemon; a power of two
+    #[arg(long, default_value_t = 8, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    ring_megabytes: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+struct ProbesArguments {
+    /// Which eBPF programs to try
+    #[arg(long, value_enum, default_value_t = ProbesArgument::Auto)]
+    probes: ProbesArgument,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProbesArgument {
+    /// Kernel objects where the kernel lets us, else system calls
+    Auto,
+    /// Read the kernel's own objects: resolved paths, no guesses
+    KernelObjects,
+    /// See system-call arguments and results only
+    SystemCalls,
+}
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading in a terminal
+    Text,
+    /// For programs: one array of objects
+    Json,
+}
+
+/// What `candord` is to do.
+pub struct Settings {
+    /// What to log.
+    pub log: String,
+    /// The verb.
+    pub verb: Verb,
+}
+
+/// What is to be done.
+pub enum Verb {
+    /// Serve clients.
+    Serve(Box<DaemonOptions>),
+    /// Tell about the probes.
+    Probes(EbpfOptions, Format),
+}
+
+/// Arguments that mean nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    /// The address.
+    #[error("--listen {0}")]
+    Listen(#[from] ListenAddressError),
+    /// The ring buffer.
+    #[error("--ring-megabytes {0}: the size of the ring must be a power of two, such as {1}")]
+    RingSize(u32, u32),
+}
+
+impl TryFrom<Arguments> for Settings {
+    type Error = SettingsError;
+
+    fn try_from(arguments: Arguments) -> Result<Self, SettingsError> {
+        let verb = match arguments.command {
+            CommandArguments::Probes(probes) => {
+                Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
+            }
+            CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
+        };
+        Ok(Self { log: arguments.log, verb })
+    }
+}
+
+impl TryFrom<ServeArguments> for DaemonOptions {
+    type Error = SettingsError;
+
+    fn try_from(serve: ServeArguments) -> Result<Self, SettingsError> {
+        if !serve.ring_megabytes.is_power_of_two() {
+            return Err(SettingsError::RingSize(serve.ring_megabytes, serve.ring_megabytes.next_power_of_two()));
+        }
+        let probes = match serve.replay {
+            Some(path) => ProbeSource::Replay(path),
+            None => ProbeSource::Kernel(EbpfOptions {
+                choice: serve.probes.into(),
+                // At most 1 GiB, so it fits.
+                ring_bytes: serve.ring_megabytes << 20,
+            }),
+        };
+        let bytes = usize::try_from(u64::from(serve.spool_megabytes) << 20).unwrap_or(usize::MAX);
+        Ok(Self {
+            listen: serve.listen.parse()?,
+            probes,
+            raw_captures: serve.raw_captures,
+            // With the bytes given, the number of events is not what bounds the spool.
+            spool: SpoolLimits { bytes, events: usize::MAX },
+            ..Self::default()
+        })
+    }
+}
+
+impl From<ProbesArgument> for EbpfChoice {
+    fn from(argument: ProbesArgument) -> Self {
+        match argument {
+            ProbesArgument::Auto => Self::Auto,
+            ProbesArgument::KernelObjects => Self::KernelObjects,
+            ProbesArgument::SystemCalls => Self::SystemCalls,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::device::service::ListenAddress;
+
+    fn settings(arguments: &[&str]) -> Result<Settings, SettingsError> {
+        Arguments::try_parse_from([&["candord"], arguments].concat()).unwrap().try_into()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&["serve"]) else { panic!() };
+        assert_eq!(options.listen, ListenAddress::Unix(DEFAULT_SOCKET_PATH.into()));
+        assert_eq!((options.spool.bytes, options.max_sessions), (64 << 20, 16));
+        let ProbeSource::Kernel(ebpf) = options.probes else { panic!() };
+        assert_eq!(ebpf, EbpfOptions { choice: EbpfChoice::Auto, ring_bytes: 8 << 20 });
+    }
+
+    #[test]
+    fn a_replay_takes_no_other_probes() {
+        let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&["serve", "--replay", "x"]) else { panic!() };
+        assert!(matches!(options.probes, ProbeSource::Replay(path) if path == PathBuf::from("x")));
+        assert!(Arguments::try_parse_from(["candord", "serve", "--replay", "x", "--probes", "auto"]).is_err());
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        assert!(matches!(settings(&["serve", "--ring-megabytes", "12"]), Err(SettingsError::RingSize(12, 16))));
+        let Err(error) = settings(&["serve", "--listen", "tcp:0.0.0.0:1"]) else { panic!() };
+        assert!(error.to_string().contains("TLS"), "{error}");
+        assert!(Arguments::try_parse_from(["candord", "serve", "--spool-megabytes", "0"]).is_err());
+    }
+}

@@ -1,0 +1,254 @@
+//! Calls to the daemon.
+
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
+
+use super::{Address, ClientError};
+use crate::event::{ClockAnchor, DeviceInfo, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
+use crate::wire::{WireError, proto};
+use proto::candor_service_client::CandorServiceClient;
+
+/// How long an answer may take. Generous: starting a session reads what is already open from `/proc`.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The longest message that is taken from the daemon.
+const LONGEST_MESSAGE: usize = 15 * 1024 * 1024;
+
+/// The daemon's own description.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeviceDescription {
+    /// The device.
+    pub device: DeviceInfo,
+    /// What each probe gives for each family, as of now.
+    pub probes: Vec<ProbeStatus>,
+    /// The device's clocks, now.
+    pub now: ClockAnchor,
+}
+
+/// What a session shall be.
+#[derive(Debug, Clone, Default)]
+pub struct SessionWish {
+    /// What to trace. Empty only for a daemon that replays a capture.
+    pub selection: Selection,
+    /// A name for people.
+    pub label: String,
+    /// The phase at the beginning; none means the daemon's default.
+    pub initial_phase: Option<Phase>,
+    /// Keep the raw records on the device.
+    pub keep_raw: bool,
+}
+
+/// A session that was started.
+#[derive(Debug, Clone)]
+pub struct StartedSession {
+    /// Its header.
+    pub header: SessionHeader,
+    /// Where the daemon keeps the raw records; empty when it does not.
+    pub raw_capture_path: String,
+}
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SessionRow {
+    /// The session.
+    pub session_id: String,
+    /// What the client called it.
+    pub label: String,
+    /// When it began.
+    pub started: ClockAnchor,
+    /// What is traced.
+    pub selection: Selection,
+    /// The phase now.
+    pub phase: String,
+    /// Events numbered so far.
+    pub events: u64,
+    /// Lost so far, over all stages.
+    pub dropped: u64,
+    /// How it ended; none while it runs.
+    pub end: Option<SessionEnd>,
+}
+
+impl TryFrom<proto::SessionSummary> for SessionRow {
+    type Error = WireError;
+
+    fn try_from(row: proto::SessionSummary) -> Result<Self, WireError> {
+        Ok(Self {
+            session_id: row.session_id,
+            label: row.label,
+            started: row.started.unwrap_or_default().try_into()?,
+            selection: row.selection.unwrap_or_default().try_into()?,
+            phase: row.phase,
+            events: row.events,
+            dropped: row.dropped,
+            end: row.end.map(SessionEnd::try_from).transpose()?,
+        })
+    }
+}
+
+/// A connection to a daemon. Clones share it.
+#[derive(Debug, Clone)]
+pub struct DaemonClient {
+    service: CandorServiceClient<Channel>,
+    address: Address,
+}
+
+impl DaemonClient {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// When nothing listens there, it may not be opened, or what listens is no daemon.
+    pub async fn connect(address: &Address) -> Result<Self, ClientError> {
+        let connector_address = address.clone();
+        let opened = address.open().map_err(|source| ClientError::connecting(address, source))?;
+        // The first connection is the one that was just opened; later ones, after a loss, are opened anew.
+        let opened = std::sync::Arc::new(std::sync::Mutex::new(Some(opened)));
+        let connector = service_fn(move |_: Uri| {
+            let first = opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            let address = connector_address.clone();
+            async move {
+                let stream = match first {
+                    Some(stream) => stream,
+                    None => address.open()?,
+                };
+                Ok::<_, std::io::Error>(TokioIo::new(UnixStream::from_std(stream)?))
+            }
+        });
+        // The name is required by HTTP/2 and means nothing on a Unix socket.
+        let endpoint = Endpoint::from_static("http://candord");
+        let connecting = endpoint.connect_with_connector(connector);
+        let not_a_daemon = |detail: String| ClientError::NotADaemon { address: address.clone(), detail };
+        let channel = tokio::time::timeout(ANSWER_DEADLINE, connecting)
+            .await
+            .map_err(|_elapsed| not_a_daemon("it does not answer".to_owned()))?
+            .map_err(|error| not_a_daemon(error.to_string()))?;
+        let service = CandorServiceClient::new(channel).max_decoding_message_size(LONGEST_MESSAGE);
+        Ok(Self { service, address: address.clone() })
+    }
+
+    /// Describes the device. The first call on a connection: if it fails in the transport, no daemon listens there.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon does not answer, or not in our language.
+    pub async fn device(&mut self) -> Result<DeviceDescription, ClientError> {
+        let address = self.address.clone();
+        let answer = in_time(&address, self.service.get_device(proto::GetDeviceRequest {})).await;
+        let answer = answer.map_err(|error| match error {
+            ClientError::Gone { address, detail } => ClientError::NotADaemon { address, detail },
+            other => other,
+        })?;
+        let understand = || -> Result<DeviceDescription, WireError> {
+            Ok(DeviceDescription {
+                device: answer.device.unwrap_or_default().try_into()?,
+                probes: answer.probes.into_iter().map(ProbeStatus::try_from).collect::<Result<_, _>>()?,
+                now: answer.now.unwrap_or_default().try_into()?,
+            })
+        };
+        understand().map_err(|source| ClientError::Answer { address, source })
+    }
+
+    /// Starts a session; tracing is under way when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon refuses, or is gone.
+    pub async fn start_session(&mut self, wish: &SessionWish) -> Result<StartedSession, ClientError> {
+        let request = proto::StartSessionRequest {
+            selection: Some((&wish.selection).into()),
+            label: wish.label.clone(),
+            initial_phase: wish.initial_phase.as_ref().map_or_else(String::new, ToString::to_string),
+            keep_raw: wish.keep_raw,
+        };
+        let answer = in_time(&self.address, self.service.start_session(request)).await?;
+        let header = self.understood(answer.header.unwrap_or_default().try_into())?;
+        Ok(StartedSession { header, raw_capture_path: answer.raw_capture_path })
+    }
+
+    /// Stops a session.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, or the daemon is gone.
+    pub async fn stop_session(&mut self, session_id: &str) -> Result<(), ClientError> {
+        let request = proto::StopSessionRequest { session_id: session_id.to_owned() };
+        in_time(&self.address, self.service.stop_session(request)).await?;
+        Ok(())
+    }
+
+    /// Lists sessions, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon is gone.
+    pub async fn sessions(&mut self) -> Result<Vec<SessionRow>, ClientError> {
+        let answer = in_time(&self.address, self.service.list_sessions(proto::ListSessionsRequest {})).await?;
+        self.understood(answer.sessions.into_iter().map(SessionRow::try_from).collect())
+    }
+
+    /// Marks the beginning of a phase; the answer is its boot time in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, it has ended, or the daemon is gone.
+    pub async fn mark_phase(&mut self, session_id: &str, phase: &Phase, note: &str) -> Result<u64, ClientError> {
+        let request = proto::MarkPhaseRequest {
+            session_id: session_id.to_owned(),
+            phase: phase.to_string(),
+            note: note.to_owned(),
+        };
+        Ok(in_time(&self.address, self.service.mark_phase(request)).await?.time_ns)
+    }
+
+    /// Streams a session from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, or the daemon is gone.
+    pub async fn stream(&mut self, session_id: &str) -> Result<EventStream, ClientError> {
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0 };
+        let stream = in_time(&self.address, self.service.stream_events(request)).await?;
+        Ok(EventStream { stream, address: self.address.clone() })
+    }
+
+    fn understood<T>(&self, answer: Result<T, WireError>) -> Result<T, ClientError> {
+        answer.map_err(|source| ClientError::Answer { address: self.address.clone(), source })
+    }
+}
+
+/// The answer of a call, or why there is none.
+async fn in_time<T>(
+    address: &Address,
+    call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(ANSWER_DEADLINE, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(ClientError::status(address, &status)),
+        Err(_elapsed) => Err(ClientError::Gone {
+            address: address.clone(),
+            detail: format!("no answer within {} s", ANSWER_DEADLINE.as_secs()),
+        }),
+    }
+}
+
+/// The messages of one session, as they come.
+#[derive(Debug)]
+pub struct EventStream {
+    stream: tonic::Streaming<proto::StreamEventsResponse>,
+    address: Address,
+}
+
+impl EventStream {
+    /// The next message, or nothing when the daemon closed the stream. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke.
+    pub async fn next(&mut self) -> Result<Option<proto::StreamEventsResponse>, ClientError> {
+        self.stream.message().await.map_err(|status| ClientError::status(&self.address, &status))
+    }
+}

@@ -1,0 +1,14 @@
+//! The daemon, as the host sees it.
+//!
+//! * **In:** an address. **Out:** the daemon's answers in the vocabulary of [`crate::event`], and the stream's messages as
+//!   they came, for the recording.
+//! * **May import:** `event`, `wire`, `tonic` (channel). Neither recordings nor verdicts.
+//! * **Test it:** `cargo test host::client`, and `tests/cli_errors.rs` for what a person sees.
+
+mod address;
+mod daemon_client;
+mod error;
+
+pub use address::{Address, AddressError};
+pub use daemon_client::{DaemonClient, DeviceDescription, EventStream, SessionRow, SessionWish, StartedSession};
+pub use error::ClientError;

@@ -1,0 +1,124 @@
+//! `candor info`: the device and what can be seen of it.
+
+use anstyle::Style;
+use clap::{Args, ValueEnum};
+
+use super::terminal::{BAD, FAINT, GOOD, STRONG, Table, WARN, harmless, output_error, stdout, stdout_width};
+use super::{CommandError, Exit};
+use crate::event::ProbeState;
+use crate::host::client::{Address, DaemonClient};
+
+/// A form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// For reading in a terminal
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `candor info`.
+#[derive(Debug, Args)]
+pub(super) struct InfoCommand {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+/// Prints the device's description.
+pub(super) async fn info(address: &Address, command: &InfoCommand) -> Result<Exit, CommandError> {
+    let description = DaemonClient::connect(address).await?.device().await?;
+    let mut out = stdout();
+    if command.format == ListFormat::Json {
+        print_json(&mut out, &description)?;
+        return Ok(Exit::Ok);
+    }
+    let device = &description.device;
+    let facts = [
+        ("device", &device.name),
+        ("kernel", &format!("{} {}", device.kernel_release, device.architecture)),
+        ("kernel BTF", &if device.kernel_btf { "yes".to_owned() } else { "no".to_owned() }),
+        ("boot id", &device.boot_id),
+        ("candord", &device.daemon_version),
+        ("clock", &wall_time(description.now.wall_ns)),
+    ];
+    for (name, value) in facts {
+        writeln!(out, "{STRONG}{name:<11}{STRONG:#}{}", harmless(value)).map_err(output_error)?;
+    }
+    writeln!(out).map_err(output_error)?;
+    let mut table = Table::new(&["FAMILY", "PROBE", "STATE", "REASON"]);
+    for status in &description.probes {
+        let style = match status.state {
+            ProbeState::Attached => GOOD,
+            ProbeState::Partial => WARN,
+            ProbeState::Unsupported => FAINT,
+            ProbeState::Denied => BAD,
+        };
+        table.row([
+            (status.family.name().to_owned(), Style::new()),
+            (status.probe.name().to_owned(), Style::new()),
+            (status.state.name().to_owned(), style),
+            (status.reason.clone(), Style::new()),
+        ]);
+    }
+    // Reasons are what a reader looks for here, so they are not cut.
+    table.print(&mut out, None).map_err(output_error)?;
+    out.flush().map_err(output_error)?;
+    Ok(Exit::Ok)
+}
+
+/// Prints a value as JSON, with a line end.
+pub(super) fn print_json(out: &mut dyn std::io::Write, value: &impl serde::Serialize) -> Result<(), CommandError> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(|error| output_error(error.into()))?;
+    writeln!(out).map_err(output_error)?;
+    out.flush().map_err(output_error)
+}
+
+/// A wall-clock time in UTC, to the second.
+pub(super) fn wall_time(wall_ns: u64) -> String {
+    i64::try_from(wall_ns / 1_000_000_000)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| "unknown".to_owned(), |time| time.to_string())
+}
+
+/// `candor sessions`.
+#[derive(Debug, Args)]
+pub(super) struct SessionsCommand {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+/// Prints the daemon's sessions.
+pub(super) async fn sessions(address: &Address, command: &SessionsCommand) -> Result<Exit, CommandError> {
+    let rows = DaemonClient::connect(address).await?.sessions().await?;
+    let mut out = stdout();
+    if command.format == ListFormat::Json {
+        print_json(&mut out, &rows)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["SESSION", "STATE", "STARTED", "EVENTS", "LOST", "PHASE", "TRACES", "LABEL"]);
+    for row in rows {
+        let (state, style) = match &row.end {
+            None => ("running", GOOD),
+            Some(end) => (end.reason.name(), FAINT),
+        };
+        let users = row.selection.user_ids.iter().map(|id| format!("uid {id}"));
+        let trees = row.selection.process_trees.iter().map(|id| format!("pid {id}"));
+        let traces: Vec<String> = users.chain(trees).collect();
+        table.row([
+            (row.session_id, STRONG),
+            (state.to_owned(), style),
+            (wall_time(row.started.wall_ns), Style::new()),
+            (row.events.to_string(), Style::new()),
+            (row.dropped.to_string(), if row.dropped == 0 { Style::new() } else { BAD }),
+            (row.phase, Style::new()),
+            (traces.join(", "), Style::new()),
+            (row.label, Style::new()),
+        ]);
+    }
+    table.print(&mut out, stdout_width()).map_err(output_error)?;
+    out.flush().map_err(output_error)?;
+    Ok(Exit::Ok)
+}

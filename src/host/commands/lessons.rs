@@ -1,0 +1,133 @@
+//! What the help teaches: examples, and how each command can end.
+
+use super::Exit;
+use Exit::{
+    BadData, CannotCreate, CannotTell, InputOutput, Internal, NoInput, NoPermission, Ok as Done, Unavailable, Usage,
+    Violations,
+};
+
+/// What the help of one command teaches besides its options.
+pub(super) struct Lesson {
+    /// The command.
+    pub(super) command: &'static str,
+    /// Examples: what for, and the command line.
+    pub(super) examples: &'static [(&'static str, &'static str)],
+    /// How it can end.
+    pub(super) exits: &'static [Exit],
+}
+
+/// The one table of commands. A test walks it.
+pub(super) const LESSONS: &[Lesson] = &[
+    Lesson {
+        command: "run",
+        examples: &[
+            ("Check one run of a program", "sudo candor run --terms app.toml -- ./app --its-option"),
+            (
+                "As an app-like user, keeping the evidence",
+                "sudo candor run --terms app.toml --user 10123 --phase pre_consent -o run.candor --html run.html -- ./app",
+            ),
+        ],
+        exits: &[
+            Done,
+            Violations,
+            CannotTell,
+            Usage,
+            BadData,
+            NoInput,
+            Unavailable,
+            Internal,
+            CannotCreate,
+            InputOutput,
+            NoPermission,
+        ],
+    },
+    Lesson {
+        command: "record",
+        examples: &[
+            ("An app, by its user id, until Ctrl-C", "candor record --uid 10123 -o app.candor"),
+            ("A process and whatever it starts, for a minute", "candor record --pid 4711 --duration 60"),
+            (
+                "A program from its first instruction, as another user",
+                "candor record --user 10123 -- curl https://example.com",
+            ),
+        ],
+        exits: &[Done, Usage, Unavailable, Internal, CannotCreate, InputOutput, NoPermission],
+    },
+    Lesson {
+        command: "mark",
+        examples: &[
+            ("The user has just agreed to the terms", "candor mark foreground"),
+            ("In one of several sessions", "candor mark refused --session ID --note \"tapped Decline\""),
+        ],
+        exits: &[Done, Usage, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "check",
+        examples: &[
+            ("For reading", "candor check app.candor --terms app.toml"),
+            ("For a build server", "candor check app.candor --terms app.toml --format json > verdict.json"),
+        ],
+        exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "events",
+        examples: &[
+            ("Everything", "candor events app.candor"),
+            (
+                "Which hosts were asked for before consent",
+                "candor events app.candor --phase pre_consent --kind dns_query",
+            ),
+            ("Photos, as JSON", "candor events app.candor --family file --grep DCIM --format ndjson"),
+            ("A running session, live", "candor events SESSION-ID"),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, Unavailable, InputOutput, NoPermission],
+    },
+    Lesson {
+        command: "info",
+        examples: &[
+            ("What can be seen here, and why not more", "candor info"),
+            (
+                "A daemon on a phone, through adb",
+                "adb forward localfilesystem:/tmp/phone.sock localabstract:candord && candor info --daemon unix:/tmp/phone.sock",
+            ),
+        ],
+        exits: &[Done, Usage, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "sessions",
+        examples: &[("Which session to mark", "candor sessions")],
+        exits: &[Done, Usage, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "import",
+        examples: &[
+            (
+                "A recording written by hand, of which nothing is missing",
+                "candor import hand.ndjson -o hand.candor --complete",
+            ),
+            (
+                "Out and in again",
+                "candor events a.candor --format ndjson > a.ndjson && candor import a.ndjson -o b.candor",
+            ),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "replay",
+        examples: &[("Decode again, anywhere, without root", "candor replay session.candor-raw -o again.candor")],
+        exits: &[Done, Usage, BadData, NoInput, Unavailable, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "completions",
+        examples: &[("For bash", "candor completions bash > ~/.local/share/bash-completion/completions/candor")],
+        exits: &[Done, Usage],
+    },
+];
+
+pub(super) fn exit_list(exits: &[Exit]) -> String {
+    let mut text = "Exit status:\n".to_owned();
+    for exit in exits {
+        text.push_str(&format!("  {:>2}  {}\n", exit.code(), exit.about()));
+    }
+    text
+}

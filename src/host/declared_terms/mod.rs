@@ -1,0 +1,376 @@
+//! Declared terms: what an app says it collects and with whom it shares it.
+//!
+//! * **In:** a TOML file (`docs/DECLARED-TERMS.md` describes it). **Out:** [`DeclaredTerms`], each statement with the
+//!   line where it was made; or every problem of the file at once.
+//! * **May import:** `event` (phases), `host::ontology`, `host::toml_source`.
+//! * **Test it:** `cargo test host::declared_terms`.
+
+mod lint;
+mod native;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::ontology::{Domain, Ontology, RecipientId, TypeId};
+use super::toml_source::{Diagnostics, SourceFile};
+use crate::event::Phase;
+
+/// Phases in which the app is not on the screen.
+const OFF_SCREEN: &[&str] = &["background", "killed"];
+
+/// Where a statement was made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Provenance {
+    /// The file, as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// The app that the terms are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredApp {
+    /// Package name.
+    pub package: String,
+    /// The name that people know it by; the package name when the terms give none.
+    pub name: String,
+    /// What kind of app it is, in the words of the terms; empty when they do not say.
+    pub kind: String,
+    /// The version that the terms are for; empty when they do not say.
+    pub version: String,
+    /// Domains (suffixes) of the developer.
+    pub first_party_domains: Vec<Domain>,
+}
+
+/// When a declared act may happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// Only in these phases; `None` when the terms do not restrict it.
+    pub phases: Option<BTreeSet<Phase>>,
+    /// Only while the app is on the screen.
+    pub foreground_only: bool,
+}
+
+/// Whether a phase fits a declared timing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimingAnswer {
+    /// It fits.
+    Allowed,
+    /// It does not.
+    Excluded,
+    /// The phase was never marked, so nobody knows.
+    NotKnown,
+}
+
+impl Timing {
+    /// Whether the act is declared for this phase.
+    ///
+    /// A phase with a name of the client's own fits `foreground_only`: only `background` and `killed` are known to be
+    /// off the screen.
+    #[must_use]
+    pub fn answer(&self, phase: &Phase) -> TimingAnswer {
+        let restricted = self.phases.is_some() || self.foreground_only;
+        if restricted && *phase == Phase::unmarked() && !self.names(phase) {
+            return TimingAnswer::NotKnown;
+        }
+        let off_screen = self.foreground_only && OFF_SCREEN.contains(&phase.as_str());
+        let named = self.phases.is_none() || self.names(phase);
+        if named && !off_screen { TimingAnswer::Allowed } else { TimingAnswer::Excluded }
+    }
+
+    fn names(&self, phase: &Phase) -> bool {
+        self.phases.as_ref().is_some_and(|phases| phases.contains(phase))
+    }
+
+    /// The restriction in words; empty when there is none.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(phases) = &self.phases {
+            let names: Vec<&str> = phases.iter().map(Phase::as_str).collect();
+            words.push(format!("in phase {}", names.join(", ")));
+        }
+        if self.foreground_only {
+            words.push("in the foreground only".to_owned());
+        }
+        words.join(", ")
+    }
+}
+
+/// `[[collect]]`: these types are collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collect {
+    /// The data types.
+    pub data_types: Vec<TypeId>,
+    /// What for, in the words of the terms.
+    pub purposes: Vec<String>,
+    /// When.
+    pub timing: Timing,
+    /// At most so many accesses in any minute, for each data type; `None` when the terms do not say.
+    pub max_per_minute: Option<u32>,
+    /// Where it was said.
+    pub place: Provenance,
+}
+
+/// `[[share]]`: these types go to this recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The data types; may be empty when the terms only name the recipient.
+    pub data_types: Vec<TypeId>,
+    /// The recipient, in the words of the terms.
+    pub recipient: String,
+    /// The recipient in the ontology, when `recipient` is the id or the name of one.
+    pub known_recipient: Option<RecipientId>,
+    /// Its domains (suffixes).
+    pub domains: Vec<Domain>,
+    /// What for, in the words of the terms.
+    pub purposes: Vec<String>,
+    /// When.
+    pub timing: Timing,
+    /// Where it was said.
+    pub place: Provenance,
+}
+
+/// `[[not_collect]]`: these types are never collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCollect {
+    /// The data types.
+    pub data_types: Vec<TypeId>,
+    /// Where it was said.
+    pub place: Provenance,
+}
+
+/// `[[not_share]]`: nothing, or none of these types, goes to these recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotShare {
+    /// The data types; empty means none at all.
+    pub data_types: Vec<TypeId>,
+    /// The recipient, in the words of the terms; `None` together with no domains means any third party.
+    pub recipient: Option<String>,
+    /// The recipient in the ontology, when `recipient` names one.
+    pub known_recipient: Option<RecipientId>,
+    /// Its domains (suffixes).
+    pub domains: Vec<Domain>,
+    /// Where it was said.
+    pub place: Provenance,
+}
+
+/// All that an app declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredTerms {
+    /// The file it was read from, as the user named it.
+    pub file: String,
+    /// The app.
+    pub app: DeclaredApp,
+    /// What it collects.
+    pub collect: Vec<Collect>,
+    /// With whom it shares.
+    pub share: Vec<Share>,
+    /// What it says it does not collect.
+    pub not_collect: Vec<NotCollect>,
+    /// With whom it says it does not share.
+    pub not_share: Vec<NotShare>,
+}
+
+impl DeclaredTerms {
+    /// Reads terms. On success the second value holds warnings only.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file, warnings included, when at least one makes it unusable.
+    pub fn parse(source: &SourceFile, ontology: &Ontology) -> Result<(Self, Diagnostics), Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let terms = native::read(source, ontology, &mut problems);
+        problems.sort();
+        match terms {
+            Some(terms) if !problems.has_errors() => Ok((terms, problems)),
+            _ => Err(problems),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    const GOOD: &str = r#"
+[app]
+package = "com.example.shop"
+name = "Shop"
+type = "shopping"
+version = "1.2"
+first_party_domains = ["shop.example"]
+
+[[collect]]
+data_types = ["photos", "contacts"]
+purposes = ["choose a picture"]
+phases = ["foreground"]
+max_per_minute = 60
+
+[[collect]]
+data_types = ["device_id"]
+foreground_only = true
+
+[[share]]
+data_types = ["device_id"]
+recipient = "umeng"
+purposes = ["statistics"]
+
+[[share]]
+recipient = "Our partner"
+domains = ["Partner.Example", "192.0.2.9"]
+
+[[not_collect]]
+data_types = ["id.imei", "location"]
+
+[[not_share]]
+data_types = ["contacts"]
+"#;
+
+    fn parse(text: &str) -> Result<(DeclaredTerms, Diagnostics), Diagnostics> {
+        static ONTOLOGY: OnceLock<Ontology> = OnceLock::new();
+        let ontology = ONTOLOGY.get_or_init(|| Ontology::built_in().unwrap());
+        DeclaredTerms::parse(&SourceFile::new("terms.toml", text), ontology)
+    }
+
+    /// Line, message and help of each problem.
+    fn problems(text: &str) -> Vec<(u32, String, Option<String>)> {
+        let found = match parse(text) {
+            Ok((_, warnings)) => warnings,
+            Err(problems) => problems,
+        };
+        found.entries.into_iter().map(|entry| (entry.line, entry.message, entry.help)).collect()
+    }
+
+    #[test]
+    fn every_kind_of_statement_is_read_with_its_line() {
+        let (terms, warnings) = parse(GOOD).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(warnings.entries.is_empty(), "{warnings}");
+        assert_eq!(terms.app.package, "com.example.shop");
+        assert_eq!(terms.app.first_party_domains[0].as_str(), "shop.example");
+        assert_eq!(terms.collect.iter().map(|collect| collect.place.line).collect::<Vec<_>>(), [9, 15]);
+        assert_eq!(terms.collect[0].max_per_minute, Some(60));
+        assert!(terms.collect[1].timing.foreground_only);
+        assert!(terms.share[0].known_recipient.is_some());
+        assert_eq!(terms.share[1].domains[0].as_str(), "partner.example");
+        assert_eq!(terms.not_collect[0].data_types.len(), 2);
+        assert_eq!(terms.not_share[0].place.line, 31);
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let text = r#"
+[app]
+pakcage = "com.example.shop"
+first_party_domains = ["https://shop.example/x"]
+[[collect]]
+data_types = ["id.mca", "通讯录", "photos"]
+foreground_only = "true"
+max_per_minute = 0
+[[collect]]
+data_types = "contacts"
+[[colect]]
+"#;
+        let found = problems(text);
+        let help = |line: u32| found.iter().find(|entry| entry.0 == line).and_then(|entry| entry.2.clone());
+        assert_eq!(help(3).as_deref(), Some("did you mean \"package\"?"));
+        assert_eq!(help(4).as_deref(), Some("write \"shop.example\""));
+        assert_eq!(help(6).as_deref(), Some("did you mean \"id.mac\"?"));
+        assert_eq!(help(7).as_deref(), Some("write foreground_only = true, without quotes"));
+        assert!(found.iter().any(|entry| entry.2.as_deref() == Some("did you mean \"contacts\"?")));
+        assert_eq!(help(10).as_deref(), Some("write data_types = [\"contacts\"]"));
+        assert_eq!(help(11).as_deref(), Some("did you mean \"collect\"?"));
+        assert!(found.iter().any(|entry| entry.0 == 8));
+        assert_eq!(found.len(), 8, "{found:#?}");
+    }
+
+    #[test]
+    fn contradictions_and_repetitions_are_errors() {
+        let app = "[app]\npackage = \"a.b\"\n";
+        for (text, wanted) in [
+            (
+                "[[collect]]\ndata_types = [\"id.mac\"]\n[[not_collect]]\ndata_types = [\"id.mac\"]",
+                "denied here and collected in line 4",
+            ),
+            (
+                "[[collect]]\ndata_types = [\"id.mac\"]\n[[not_collect]]\ndata_types = [\"id\"]",
+                "line 4 collects the narrower \"id.mac\"",
+            ),
+            (
+                "[[collect]]\ndata_types = [\"id.mac\"]\n[[collect]]\ndata_types = [\"id.mac\"]",
+                "already collected under the same conditions by line 3",
+            ),
+            ("[[collect]]\ndata_types = [\"id.mac\", \"id.mac\"]", "listed twice"),
+            (
+                "[[collect]]\ndata_types = [\"sms\"]\n[[share]]\ndata_types = [\"sms\"]\nrecipient = \"umeng\"\n[[not_share]]\ndata_types = [\"sms\"]",
+                "is denied here and declared in line 5",
+            ),
+            ("[[share]]\nrecipient = \"umeng\"\n[[not_share]]", "denied here and declared in line 3"),
+            (
+                "[[share]]\nrecipient = \"A\"\ndomains = [\"a.example\"]\n[[share]]\nrecipient = \"B\"\ndomains = [\"a.example\"]",
+                "belongs to recipient \"A\" by line 3",
+            ),
+            ("[[share]]\nrecipient = \"umegn\"", "its domains must be listed"),
+            (
+                "[[collect]]\ndata_types = [\"sms\"]\nphases = [\"background\"]\nforeground_only = true",
+                "contradicts phase",
+            ),
+            ("[[collect]]\ndata_types = [\"sms\"]\nphases = [\"Foreground\"]", "is not a phase name"),
+            ("[[collect]]\ndata_types = []", "\"data_types\" is empty"),
+            ("[[collect]]\npurposes = [\"x\"]", "[[collect]] needs \"data_types\""),
+        ] {
+            let found = parse(&format!("{app}{text}\n")).expect_err(text);
+            assert!(found.to_string().contains(wanted), "{text}\n{found}");
+        }
+        let excepted = "[[collect]]\ndata_types = [\"device_id\"]\n[[not_collect]]\ndata_types = [\"id.imei\"]\n";
+        assert!(parse(&format!("{app}{excepted}")).is_ok());
+    }
+
+    #[test]
+    fn loose_ends_are_warnings() {
+        let app = "[app]\npackage = \"a.b\"\n";
+        for (text, wanted) in [
+            ("[[share]]\nrecipient = \"umeng\"\ndata_types = [\"sms\"]", "no [[collect]] says"),
+            ("[[collect]]\ndata_types = [\"sms\"]\nphases = [\"pre_consent\"]", "does not excuse it"),
+            ("[[collect]]\ndata_types = [\"sms\"]\nphases = [\"forground\"]", "a phase of your own"),
+        ] {
+            let (_, warnings) = parse(&format!("{app}{text}\n")).unwrap_or_else(|problems| panic!("{problems}"));
+            assert!(warnings.to_string().contains(wanted), "{text}\n{warnings}");
+        }
+        let (_, warnings) = parse("[app]\npackage = \"a.b\"\nfirst_party_domains = [\"umeng.com\"]\n").unwrap();
+        assert!(warnings.to_string().contains("hides that recipient"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_or_has_no_app_says_so() {
+        assert!(problems("[app\npackage = 1").iter().any(|entry| entry.1.starts_with("not valid TOML")));
+        assert_eq!(problems("")[0].1, "the file has no [app]");
+        assert!(problems("[app]\npackage = \"a b\"\n")[0].1.contains("is not a package name"));
+    }
+
+    #[test]
+    fn timing_answers_by_phase() {
+        let phase = |name: &str| name.parse::<Phase>().unwrap();
+        let free = Timing::default();
+        assert_eq!(free.answer(&phase("unmarked")), TimingAnswer::Allowed);
+        assert_eq!(free.answer(&phase("background")), TimingAnswer::Allowed);
+        let foreground = Timing { phases: None, foreground_only: true };
+        assert_eq!(foreground.answer(&phase("background")), TimingAnswer::Excluded);
+        assert_eq!(foreground.answer(&phase("silent")), TimingAnswer::Allowed);
+        assert_eq!(foreground.answer(&phase("checkout")), TimingAnswer::Allowed);
+        assert_eq!(foreground.answer(&phase("unmarked")), TimingAnswer::NotKnown);
+        let named = Timing { phases: Some(BTreeSet::from([phase("checkout")])), foreground_only: false };
+        assert_eq!(named.answer(&phase("checkout")), TimingAnswer::Allowed);
+        assert_eq!(named.answer(&phase("foreground")), TimingAnswer::Excluded);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\[app\\]\n)?(\\[\\[(collect|share|not_share)\\]\\]\n)?[a-z_]{0,12} ?= ?.{0,40}\n.{0,60}") {
+            let _ = parse(&text);
+        }
+    }
+}

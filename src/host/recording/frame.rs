@@ -1,0 +1,349 @@
+//! The bytes of a recording: file header and frames. See the module's documentation for the layout.
+
+use std::io::{self, Read};
+
+use super::{Damage, FORMAT_NUMBER};
+
+/// The first bytes of a recording. Not text, so that it is not taken for one; the line feed shows when a transfer changed
+/// line ends.
+pub(super) const MAGIC: [u8; 8] = *b"\x89CANDOR\n";
+/// The first bytes of a frame.
+pub(super) const MARKER: [u8; 8] = *b"\xffC\xfed\xffF\xfer";
+pub(super) const FILE_HEADER_LENGTH: usize = 16;
+pub(super) const FRAME_HEADER_LENGTH: usize = 32;
+/// The longest message of a frame, before compression. Bounds the memory of a reader.
+pub(super) const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
+/// The longest payload: what does not compress grows a little.
+const LONGEST_PAYLOAD: usize = LONGEST_MESSAGE + 64 * 1024;
+
+const KIND_STREAM_MESSAGES: u8 = 1;
+const COMPRESSION_ZSTD: u8 = 1;
+/// Level 1: half the size of level 0's result costs three times as much, and a recording is written while an app is driven.
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// The header of a file.
+pub(super) fn file_header() -> [u8; FILE_HEADER_LENGTH] {
+    let mut header = [0; FILE_HEADER_LENGTH];
+    let (fields, checksum) = header.split_at_mut(FILE_HEADER_LENGTH - 4);
+    let (magic, rest) = fields.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(&MAGIC);
+    let (number, _zero) = rest.split_at_mut(2);
+    number.copy_from_slice(&FORMAT_NUMBER.to_le_bytes());
+    checksum.copy_from_slice(&crc32fast::hash(fields).to_le_bytes());
+    header
+}
+
+/// What the first bytes of a file say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileHeader {
+    /// A recording of the format we read.
+    Good,
+    /// A recording of another format.
+    OtherFormat(u16),
+    /// Magic or checksum is wrong.
+    Bad,
+}
+
+pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
+    let Some(header) = bytes.first_chunk::<FILE_HEADER_LENGTH>() else { return FileHeader::Bad };
+    let (fields, checksum) = header.split_at(FILE_HEADER_LENGTH - 4);
+    if !fields.starts_with(&MAGIC) || checksum != crc32fast::hash(fields).to_le_bytes() {
+        return FileHeader::Bad;
+    }
+    match u16_at(fields, MAGIC.len()) {
+        FORMAT_NUMBER => FileHeader::Good,
+        other => FileHeader::OtherFormat(other),
+    }
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u16::from_le_bytes(*chunk))
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u32::from_le_bytes(*chunk))
+}
+
+/// Makes frames.
+pub(super) struct Encoder {
+    compressor: zstd::bulk::Compressor<'static>,
+    frame: Vec<u8>,
+    number: u32,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Encoder").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { compressor: zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?, frame: Vec::new(), number: 0 })
+    }
+
+    /// The frame of one message. It is numbered: each frame that is made is expected to be written.
+    pub(super) fn encode(&mut self, message: &[u8]) -> io::Result<&[u8]> {
+        if message.len() > LONGEST_MESSAGE {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("an entry of {} bytes is longer than a frame may be", message.len()),
+            ));
+        }
+        let payload = self.compressor.compress(message)?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        self.frame.clear();
+        self.frame.extend_from_slice(&MARKER);
+        self.frame.extend_from_slice(&[KIND_STREAM_MESSAGES, COMPRESSION_ZSTD, 0, 0]);
+        self.frame.extend_from_slice(&self.number.to_le_bytes());
+        self.frame.extend_from_slice(&length(&payload)?.to_le_bytes());
+        self.frame.extend_from_slice(&length(message)?.to_le_bytes());
+        self.frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        self.frame.extend_from_slice(&crc32fast::hash(&self.frame).to_le_bytes());
+        self.frame.extend_from_slice(&payload);
+        self.number = self.number.wrapping_add(1);
+        Ok(&self.frame)
+    }
+}
+
+/// The header of a frame whose marker and checksum are right. The lengths are as they were written; whether they are
+/// reasonable is for [`FrameHeader::refusal`] to say.
+#[derive(Debug, Clone, Copy)]
+struct FrameHeader {
+    kind: u8,
+    compression: u8,
+    number: u32,
+    payload_length: usize,
+    message_length: usize,
+    payload_checksum: u32,
+}
+
+impl FrameHeader {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<FRAME_HEADER_LENGTH>()?;
+        let (fields, checksum) = header.split_at(FRAME_HEADER_LENGTH - 4);
+        if !fields.starts_with(&MARKER) || checksum != crc32fast::hash(fields).to_le_bytes() {
+            return None;
+        }
+        Some(Self {
+            kind: fields.get(8).copied()?,
+            compression: fields.get(9).copied()?,
+            number: u32_at(fields, 12),
+            payload_length: usize::try_from(u32_at(fields, 16)).ok()?,
+            message_length: usize::try_from(u32_at(fields, 20)).ok()?,
+            payload_checksum: u32_at(fields, 24),
+        })
+    }
+
+    /// Why a frame of these lengths is not read. Asked before anything is allocated for it.
+    fn refusal(&self) -> Option<String> {
+        if self.payload_length > LONGEST_PAYLOAD || self.message_length > LONGEST_MESSAGE {
+            return Some(format!(
+                "a frame claims {} bytes that expand to {}, more than a frame may have",
+                self.payload_length, self.message_length
+            ));
+        }
+        None
+    }
+}
+
+/// Whether a frame begins here.
+pub(super) fn frame_begins(bytes: &[u8]) -> bool {
+    FrameHeader::read(bytes).is_some()
+}
+
+/// What [`Scanner::next`] found.
+#[derive(Debug)]
+pub(super) enum Scanned {
+    /// The message of a frame; where the frame is, for damage found in the message.
+    Message {
+        /// Offset of the frame.
+        offset: u64,
+        /// Length of the frame.
+        length: u64,
+        /// The decompressed message.
+        message: Vec<u8>,
+    },
+    /// A stretch that could not be read.
+    Damage(Damage),
+}
+
+/// Finds frames in a stream of bytes, and finds its way again after damage.
+pub(super) struct Scanner<R> {
+    input: R,
+    /// Bytes read and not yet consumed begin at `start`.
+    buffer: Vec<u8>,
+    start: usize,
+    /// Offset in the file of `buffer[start]`.
+    offset: u64,
+    input_ended: bool,
+    decompressor: zstd::bulk::Decompressor<'static>,
+    next_number: u32,
+    /// What made the input unreadable from here on.
+    read_error: Option<io::Error>,
+}
+
+/// How much is read at once.
+const READ_SIZE: usize = 256 * 1024;
+
+impl<R: Read> Scanner<R> {
+    pub(super) fn new(input: R) -> io::Result<Self> {
+        Ok(Self {
+            input,
+            buffer: Vec::new(),
+            start: 0,
+            offset: 0,
+            input_ended: false,
+            decompressor: zstd::bulk::Decompressor::new()?,
+            next_number: 0,
+            read_error: None,
+        })
+    }
+
+    /// What is held, after reading until it is at least `wanted` bytes or the input has ended.
+    pub(super) fn peek(&mut self, wanted: usize) -> &[u8] {
+        while self.buffer.len() - self.start < wanted && !self.input_ended {
+            if self.start > 0 {
+                self.buffer.drain(..self.start);
+                self.start = 0;
+            }
+            let held = self.buffer.len();
+            // The room grows with what was really read, so a false length allocates nothing that is not in the file.
+            self.buffer.resize(held + READ_SIZE, 0);
+            let room = self.buffer.get_mut(held..).unwrap_or_default();
+            let read = match self.input.read(room) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.buffer.truncate(held);
+                    continue;
+                }
+                Err(error) => {
+                    self.read_error = Some(error);
+                    0
+                }
+            };
+            self.buffer.truncate(held + read);
+            self.input_ended = read == 0;
+        }
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.buffer.len());
+        self.offset = self.offset.saturating_add(count as u64);
+    }
+
+    /// The next message or the next damage; nothing at the end of the input.
+    pub(super) fn next(&mut self) -> Option<Scanned> {
+        let held = self.peek(FRAME_HEADER_LENGTH);
+        if held.is_empty() {
+            let error = self.read_error.take()?;
+            return Some(self.damage(0, format!("reading failed here: {error}")));
+        }
+        let Some(header) = FrameHeader::read(held) else {
+            let reason = if held.len() < FRAME_HEADER_LENGTH && MARKER.starts_with(held.get(..8.min(held.len()))?) {
+                "the file ends in the middle of a frame"
+            } else {
+                "no frame begins here"
+            };
+            return Some(self.skip_to_next_frame(0, reason.to_owned()));
+        };
+        if let Some(reason) = header.refusal() {
+            return Some(self.skip_to_next_frame(MARKER.len(), reason));
+        }
+        let frame_length = FRAME_HEADER_LENGTH + header.payload_length;
+        // Also look behind the frame: when another one begins there, this one's length can be trusted.
+        let held = self.peek(frame_length + FRAME_HEADER_LENGTH);
+        let Some(payload) = held.get(FRAME_HEADER_LENGTH..frame_length) else {
+            return Some(self.skip_to_next_frame(MARKER.len(), "the file ends in the middle of a frame".to_owned()));
+        };
+        let behind = held.get(frame_length..).unwrap_or_default();
+        let length_is_right = behind.is_empty() || frame_begins(behind);
+
+        if crc32fast::hash(payload) != header.payload_checksum {
+            let reason = "the checksum of a frame does not match".to_owned();
+            return Some(if length_is_right {
+                self.next_number = header.number.wrapping_add(1);
+                self.damage(frame_length, reason)
+            } else {
+                self.skip_to_next_frame(MARKER.len(), reason)
+            });
+        }
+        let expected = std::mem::replace(&mut self.next_number, header.number.wrapping_add(1));
+        if header.number != expected {
+            // Nothing of the file is unreadable here; what is missing was cut out. The frame itself comes next time.
+            self.next_number = header.number;
+            return Some(self.damage(0, format!("frame {} follows where frame {expected} belongs", header.number)));
+        }
+        if header.kind != KIND_STREAM_MESSAGES || header.compression != COMPRESSION_ZSTD {
+            let reason = format!(
+                "a frame of kind {} with compression {} is not known to this version of candor",
+                header.kind, header.compression
+            );
+            return Some(self.damage(frame_length, reason));
+        }
+        let mut message = Vec::with_capacity(header.message_length);
+        let result = self.decompressor.decompress_to_buffer(
+            self.buffer.get(self.start + FRAME_HEADER_LENGTH..self.start + frame_length).unwrap_or_default(),
+            &mut message,
+        );
+        match result {
+            Ok(length) if length == header.message_length => {
+                let offset = self.offset;
+                self.consume(frame_length);
+                Some(Scanned::Message { offset, length: frame_length as u64, message })
+            }
+            Ok(length) => Some(self.damage(
+                frame_length,
+                format!("a frame expands to {length} bytes instead of {}", header.message_length),
+            )),
+            Err(error) => Some(self.damage(frame_length, format!("a frame cannot be decompressed: {error}"))),
+        }
+    }
+
+    fn damage(&mut self, length: usize, reason: String) -> Scanned {
+        let damage = Damage { offset: self.offset, length: length as u64, reason };
+        self.consume(length);
+        Scanned::Damage(damage)
+    }
+
+    /// Goes on to the next frame, at least `at_least` bytes from here.
+    fn skip_to_next_frame(&mut self, at_least: usize, reason: String) -> Scanned {
+        let offset = self.offset;
+        self.consume(at_least);
+        loop {
+            let held = self.peek(READ_SIZE);
+            let mut from = 0;
+            let found = loop {
+                match held.get(from..).unwrap_or_default().windows(MARKER.len()).position(|bytes| bytes == MARKER) {
+                    None => break None,
+                    Some(position) if frame_begins(held.get(from + position..).unwrap_or_default()) => {
+                        break Some(from + position);
+                    }
+                    // A marker whose header was not read yet is looked at again with more bytes.
+                    Some(position) if held.len() - from - position < FRAME_HEADER_LENGTH => break None,
+                    Some(position) => from += position + 1,
+                }
+            };
+            let held_length = held.len();
+            let ended = self.input_ended;
+            match found {
+                Some(position) => {
+                    self.consume(position);
+                    break;
+                }
+                None if ended => {
+                    self.consume(held_length);
+                    break;
+                }
+                // The last bytes may be the beginning of a frame header.
+                None => self.consume(held_length.saturating_sub(FRAME_HEADER_LENGTH - 1)),
+            }
+        }
+        if let Some(header) = FrameHeader::read(self.peek(FRAME_HEADER_LENGTH)) {
+            // The damage is reported; that numbers are missing in it needs no second report.
+            self.next_number = header.number;
+        }
+        Scanned::Damage(Damage { offset, length: self.offset.saturating_sub(offset), reason })
+    }
+}
