@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod commands;
+pub mod correlate;
 pub mod declared_terms;
 pub mod ontology;
 pub mod recording;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -257,7 +257,7 @@ impl Fixture {
 
     /// Runs a traced Python script to its end.
     pub fn run_python(&mut self, script: &str) -> u32 {
-        let mut child = Gated::python(script);
+        let mut child = Gated::python(script).may_fail();
         self.select_trees(&[child.pid()]);
         child.release();
         child.wait();
@@ -273,10 +273,15 @@ pub struct Gated {
 }
 
 impl Gated {
+    /// A Python script that is traced from its first line on; starting the interpreter is over by then.
     pub fn python(script: &str) -> Self {
-        Self::command(
-            Command::new("python3").arg("-c").arg(format!("import sys,os,socket,time\nsys.stdin.readline()\n{script}")),
-        )
+        let gate = "import sys,os,socket,time\nprint('ready',flush=True)\nsys.stdin.readline()";
+        let mut gated =
+            Self::command(Command::new("python3").arg("-c").arg(format!("{gate}\n{script}")).stdout(Stdio::piped()));
+        let mut line = String::new();
+        BufReader::new(gated.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        gated
     }
 
     pub fn command(command: &mut Command) -> Self {

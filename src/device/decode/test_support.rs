@@ -236,3 +236,51 @@ impl RecordBuilder {
         Self::new(RecordKind::SocketPayload, &body).segment(SegmentTag::Payload, bytes)
     }
 }
+
+/// A realistic record of every kind.
+#[must_use]
+pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
+    use RecordKind as Kind;
+    let server = Some(RecordBuilder::ipv4_end([192, 0, 2, 1], 443));
+    let near = Some(RecordBuilder::ipv4_end([192, 0, 2, 77], 40_000));
+    let tcp = (2, 1);
+    let path = b"IMG_20240101_120000.jpg\0Camera\0DCIM\00\0emulated\0storage\0";
+    let name = b"/storage/emulated/0/DCIM/Camera/IMG_20240101_120000.jpg";
+    let request = b"GET /v1/config?id=17 HTTP/1.1\r\nHost: api.example.com\r\nAccept: */*\r\n\r\n";
+    let records = [
+        (Kind::ProcessStart, RecordBuilder::process_start(99, 4_000_000_000)),
+        (
+            Kind::ProcessExec,
+            RecordBuilder::process_exec(0)
+                .segment(SegmentTag::Path, b"curl\0bin\0usr\0")
+                .segment(SegmentTag::Argument, b"/usr/bin/curl")
+                .segment(SegmentTag::CommandLine, b"curl\0-s\0https://api.example.com/\0"),
+        ),
+        (Kind::ProcessExit, RecordBuilder::process_exit(0)),
+        (Kind::BlindSpot, RecordBuilder::blind_spot(1)),
+        (
+            Kind::FileOpen,
+            RecordBuilder::file_open(5, 1, 0o2_000_000)
+                .segment(SegmentTag::Path, path)
+                .segment(SegmentTag::Argument, name),
+        ),
+        (Kind::FileTotals, RecordBuilder::file_totals(1, 5, [4096, 0, 1, 0])),
+        (
+            Kind::FileRename,
+            RecordBuilder::path_change(Kind::FileRename, 0, false)
+                .segment(SegmentTag::Argument, b"/data/a.tmp")
+                .segment(SegmentTag::Argument2, b"/data/a"),
+        ),
+        (
+            Kind::FileUnlink,
+            RecordBuilder::path_change(Kind::FileUnlink, 0, false).segment(SegmentTag::Argument, b"/data/a"),
+        ),
+        (Kind::SocketConnect, RecordBuilder::socket(Kind::SocketConnect, (0, 2, 6, 0), tcp, near, server)),
+        (Kind::SocketBind, RecordBuilder::socket(Kind::SocketBind, (0, 3, 7, 0), tcp, near, None)),
+        (Kind::SocketListen, RecordBuilder::socket(Kind::SocketListen, (0, 3, 7, 128), tcp, near, None)),
+        (Kind::SocketAccept, RecordBuilder::socket(Kind::SocketAccept, (8, 4, 8, 0), tcp, near, server)),
+        (Kind::SocketTotals, RecordBuilder::socket_totals(2, 6, [1000, 200, 3, 1], server)),
+        (Kind::SocketPayload, RecordBuilder::payload((2, 6, 1), (1, 1), 0, request.len(), server, request)),
+    ];
+    records.into_iter().map(|(kind, record)| (kind, record.build())).collect()
+}

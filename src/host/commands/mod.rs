@@ -50,7 +50,7 @@ use lessons::{LESSONS, exit_list};
 )]
 struct CommandLine {
     /// Where the daemon listens: unix:PATH or unix-abstract:NAME
-    #[arg(long, global = true, env = "CANDOR_DAEMON", value_name = "ADDRESS", default_value_t = Address::default())]
+    #[arg(long, global = true, env = "CANDOR_DAEMON", hide_env_values = true, value_name = "ADDRESS", default_value_t = Address::default())]
     daemon: Address,
     #[command(subcommand)]
     verb: Verb,

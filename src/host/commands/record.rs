@@ -78,7 +78,7 @@ pub(super) enum Target {
 #[derive(Debug, Args)]
 pub(super) struct RecordCommand {
     /// Trace every process of this user id; may be given several times
-    #[arg(long, value_name = "N", conflicts_with = "command", required_unless_present_any = ["pid", "command"])]
+    #[arg(long, value_name = "N", conflicts_with = "command")]
     uid: Vec<u32>,
     /// Trace this process and whatever it starts; may be given several times
     #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u32).range(1..))]
@@ -93,6 +93,11 @@ pub(super) struct RecordCommand {
 /// Records until the session ends.
 pub(super) async fn record(address: &Address, command: RecordCommand) -> Result<Exit, CommandError> {
     let RecordCommand { uid, pid, options, command } = command;
+    if uid.is_empty() && pid.is_empty() && command.is_empty() {
+        let message =
+            "nothing to record: give --uid N, --pid N, or a program to start behind -- (see candor record --help)";
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     let target = if command.is_empty() {
         Target::Selection(Selection { user_ids: uid.into_iter().collect(), process_trees: pid.into_iter().collect() })
     } else {

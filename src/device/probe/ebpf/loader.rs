@@ -4,13 +4,13 @@ use std::io;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
-use aya::programs::{ProgramError, RawTracePoint};
+use aya::programs::{ProgramError, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
 use thiserror::Error;
 
-use super::EbpfOptions;
 use super::calls::{HANDLERS, operation_table};
 use super::map_layout::{ACCOUNT_SIZE, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::{EbpfOptions, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
@@ -121,7 +121,7 @@ pub(super) struct Loaded {
     pub(super) descriptors: HashMap<MapData, DescriptorKey, DescriptorBytes>,
     pub(super) unix_names: HashMap<MapData, DescriptorKey, [u8; UNIX_NAMES_SIZE]>,
     pub(super) accounts: PerCpuArray<MapData, [u8; ACCOUNT_SIZE]>,
-    pub(super) slot_losses: PerCpuArray<MapData, [u64; 2]>,
+    pub(super) session_losses: HashMap<MapData, u64, [u64; 2]>,
     /// Keeps the handlers in their table, and the programs attached.
     _handlers: ProgramArray<MapData>,
     _programs: Ebpf,
@@ -160,17 +160,46 @@ fn raw_tracepoint<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut RawT
         .ok_or_else(|| LoadError::Unsupported(format!("this build has no program {name}")))
 }
 
-/// Programs attached to a tracepoint: program, tracepoint, families that are incomplete without it.
-const TRACEPOINTS: &[(&str, &str, &[Family])] = &[
-    ("process_start", "sched_process_fork", &[Family::Process]),
-    ("process_exec", "sched_process_exec", &[Family::Process]),
-    ("process_exit", "sched_process_exit", &[Family::Process]),
-    ("system_call_exit", "sys_exit", &[Family::Process, Family::File, Family::Socket]),
+/// How a program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hook {
+    /// A raw tracepoint of this name.
+    Raw(&'static str),
+    /// A tracepoint of the group `sched`, in the form with fields.
+    Scheduler(&'static str),
+}
+
+/// A program, where it is attached, and the families that are incomplete without it.
+type Attachment = (&'static str, Hook, &'static [Family]);
+
+const KERNEL_OBJECTS_HOOKS: &[Attachment] = &[
+    ("process_start", Hook::Raw("sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Raw("sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Raw("sched_process_exit"), &[Family::Process]),
+    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
 ];
+
+const SYSTEM_CALLS_HOOKS: &[Attachment] = &[
+    ("thread_start", Hook::Raw("task_newtask"), &[Family::Process]),
+    ("process_start", Hook::Scheduler("sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Scheduler("sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Scheduler("sched_process_exit"), &[Family::Process]),
+    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
+];
+
+/// The program that everything but the process family hangs on.
+const SYSTEM_CALL_EXIT: &str = "system_call_exit";
 
 /// Loads a tier, as much of it as the kernel takes.
 pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     drop(load_canary()?);
+    match tier {
+        Tier::KernelObjects => load_tier(tier, options),
+        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, options)),
+    }
+}
+
+fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     let btf = match tier {
         // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
         Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
@@ -189,7 +218,12 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
         Tier::SystemCalls => SYSTEM_CALLS,
     };
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
-    let mut programs = EbpfLoader::new()
+    let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
+    let mut loader = EbpfLoader::new();
+    for (name, offset) in &offsets {
+        loader.override_global(name, offset, true);
+    }
+    let mut programs = loader
         .btf(btf.as_ref())
         // The loader asks for words only after a refusal.
         .verifier_log_level(VerifierLogLevel::DEBUG)
@@ -208,14 +242,18 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
             Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
         }
     }
-    let mut anything = false;
-    for (name, tracepoint, families) in TRACEPOINTS {
-        match attach(&mut programs, name, tracepoint) {
-            Ok(()) => anything |= *name == "system_call_exit",
+    let hooks = match tier {
+        Tier::KernelObjects => KERNEL_OBJECTS_HOOKS,
+        Tier::SystemCalls => SYSTEM_CALLS_HOOKS,
+    };
+    let mut attached = Vec::new();
+    for (name, hook, families) in hooks {
+        match attach(&mut programs, name, *hook) {
+            Ok(()) => attached.push(*name),
             Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
         }
     }
-    if !anything {
+    if !attached.contains(&SYSTEM_CALL_EXIT) {
         let reasons: Vec<_> = refusals.into_iter().map(|(_, reason)| reason).collect();
         return Err(LoadError::Denied(format!("{}. {}", reasons.join("; "), way_out())));
     }
@@ -231,7 +269,7 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
         descriptors: take(&mut programs, "descriptors")?,
         unix_names: take(&mut programs, "unix_socket_names")?,
         accounts: take(&mut programs, "accounts")?,
-        slot_losses: take(&mut programs, "slot_losses")?,
+        session_losses: take(&mut programs, "session_losses")?,
         _handlers: handlers,
         _programs: programs,
     })
@@ -267,10 +305,22 @@ fn load_handler(
     handlers.set(index, descriptor, 0).map_err(|error| chain(&error))
 }
 
-fn attach(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), String> {
-    let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
-    program.load().map_err(|error| refusal(&error))?;
-    program.attach(tracepoint).map(|_| ()).map_err(|error| chain(&error))
+fn attach(programs: &mut Ebpf, name: &str, hook: Hook) -> Result<(), String> {
+    match hook {
+        Hook::Raw(tracepoint) => {
+            let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
+            program.load().map_err(|error| refusal(&error))?;
+            program.attach(tracepoint).map(|_| ()).map_err(|error| chain(&error))
+        }
+        Hook::Scheduler(tracepoint) => {
+            let program: &mut TracePoint = programs
+                .program_mut(name)
+                .and_then(|program| program.try_into().ok())
+                .ok_or_else(|| format!("this build has no program {name}"))?;
+            program.load().map_err(|error| refusal(&error))?;
+            program.attach("sched", tracepoint).map(|_| ()).map_err(|error| chain(&error))
+        }
+    }
 }
 
 /// What the kernel said: its error, and the last words of the verifier that are not statistics.

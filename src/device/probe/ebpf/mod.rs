@@ -25,6 +25,8 @@ mod reader;
 #[cfg(feature = "ebpf")]
 mod totals;
 #[cfg(feature = "ebpf")]
+mod tracefs;
+#[cfg(feature = "ebpf")]
 pub use enabled::{EmptyProgram, attach_empty_program, open, open_with};
 
 #[cfg(not(feature = "ebpf"))]

@@ -328,20 +328,19 @@ impl Probe for EbpfProbe {
                 Some(sum_accounts(name, values.iter()))
             })
             .collect();
-        let mut lost = Vec::new();
-        for slot in (0..SessionSlot::COUNT).filter_map(SessionSlot::new) {
-            let Ok(values) = self.kernel.slot_losses.get(&u32::from(slot.number()), 0) else { continue };
-            for (reason, which) in [("ring_full", 0), ("map_full", 1)] {
-                let sum = values
-                    .iter()
-                    .filter_map(|value| value.get(which))
-                    .fold(0, |sum: u64, one| sum.saturating_add(*one));
-                if sum > 0 {
-                    lost.push((slot, reason, sum));
+        // The kernel counts for sets of sessions; here each session of a set gets its share.
+        let mut sums: BTreeMap<(SessionSlot, &'static str), u64> = BTreeMap::new();
+        for (sessions, [ring_full, map_full]) in self.kernel.session_losses.iter().flatten() {
+            for slot in (0..SessionSlot::COUNT).filter_map(SessionSlot::new).filter(|slot| sessions & slot.bit() != 0) {
+                for (reason, count) in [("ring_full", ring_full), ("map_full", map_full)] {
+                    let sum = sums.entry((slot, reason)).or_default();
+                    *sum = sum.saturating_add(count);
                 }
             }
         }
-        ProbeCounters { programs, lost }
+        let lost =
+            sums.into_iter().filter(|(_, count)| *count > 0).map(|((slot, reason), count)| (slot, reason, count));
+        ProbeCounters { programs, lost: lost.collect() }
     }
 }
 

@@ -30,7 +30,7 @@ INLINE void descriptor_store(struct scratch *s, __u32 program)
 	if (map_update(&descriptors, &s->key, &s->descriptor, UPDATE_ANY) != 0) {
 		COUNT(program, seen);
 		COUNT(program, lost);
-		count_slot_losses(s->sessions, 1);
+		count_session_loss(s->sessions, 1);
 	}
 }
 
@@ -64,7 +64,7 @@ INLINE void segments_unix(struct scratch *s, const struct descriptor_key *key)
 }
 
 /* Sends the final totals of an entry, and forgets it. `s->key` names it. */
-INLINE void descriptor_close(struct scratch *s, struct descriptor *entry, __u32 program)
+INLINE void descriptor_end(struct scratch *s, struct descriptor *entry, __u32 program)
 {
 	struct totals_body *totals;
 	__u16 flags = (entry->flags & RECORD_FLAG_MAPPED) | RECORD_FLAG_CLOSED;
@@ -115,7 +115,7 @@ INLINE void descriptor_replace(struct scratch *s, __s32 fd, __u32 program)
 		return;
 	}
 	COUNT(program, seen);
-	descriptor_close(s, entry, program);
+	descriptor_end(s, entry, program);
 }
 
 #endif

@@ -102,6 +102,7 @@ int system_call_exit(__u64 *context)
 	s->uid = uid_gid;
 	s->gid = uid_gid >> 32;
 	s->step = 0;
+	s->found_steps = 0;
 	s->aggregated = 0;
 	if (take_arguments(s, context[0])) {
 		operation = OPERATION_COMPAT;
@@ -112,7 +113,7 @@ int system_call_exit(__u64 *context)
 	tail_call(context, &handlers, program);
 	/* Still here: the kernel refused the handler. */
 	COUNT(program, lost);
-	count_slot_losses(sessions, 0);
+	count_session_loss(sessions, 0);
 	return 0;
 }
 

@@ -95,7 +95,7 @@ struct account {
 	__u64 lost;
 };
 
-struct slot_loss {
+struct session_loss {
 	__u64 ring_full;
 	__u64 map_full;
 };

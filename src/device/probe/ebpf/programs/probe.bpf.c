@@ -15,6 +15,10 @@
 #include "path_walk.h"
 #include "descriptor.h"
 #include "file.h"
+#include "close.h"
+#include "process.h"
+#include "socket.h"
+#include "transfer.h"
 #include "dispatch.h"
 
 char program_license[] SECTION("license") = "Dual BSD/GPL";

@@ -66,7 +66,7 @@ INLINE void record_end(struct scratch *s, __u32 program)
 		COUNT(program, submitted);
 	} else {
 		COUNT(program, lost);
-		count_slot_losses(s->sessions, 0);
+		count_session_loss(s->sessions, 0);
 	}
 }
 

@@ -30,9 +30,12 @@ struct scratch {
 	__u32 length;        /* of the record so far */
 	__u32 step;          /* transfer: which descriptor of the call is next */
 	__u32 aggregated;    /* transfer: something was added to a total */
+	__u32 found_steps;   /* transfer: bit N: the descriptor of step N was looked up in the kernel's table */
 	__s32 fd;            /* transfer: the descriptor in hand */
 	__u32 outward;       /* transfer: bytes leave the process */
 	__u64 moved;         /* transfer: bytes, before this call, that had gone this way */
+	__u64 bytes;         /* transfer: bytes of this call */
+	__s64 message;       /* payload: which message of the call is next */
 	struct descriptor_key key;
 	struct descriptor descriptor;
 	struct unix_names names;
@@ -91,12 +94,13 @@ struct {
 	MAP_TYPE(value, struct account);
 } accounts SECTION(".maps");
 
+/* Set of sessions -> what was lost for it. A set rather than a slot as the key: no loop over 64 slots in each program. */
 struct {
-	MAP_NUMBER(type, MAP_PER_CPU_ARRAY);
-	MAP_NUMBER(max_entries, 64);
-	MAP_TYPE(key, __u32);
-	MAP_TYPE(value, struct slot_loss);
-} slot_losses SECTION(".maps");
+	MAP_NUMBER(type, MAP_HASH);
+	MAP_NUMBER(max_entries, 1024);
+	MAP_TYPE(key, __u64);
+	MAP_TYPE(value, struct session_loss);
+} session_losses SECTION(".maps");
 
 struct {
 	MAP_NUMBER(type, MAP_HASH);
@@ -158,22 +162,22 @@ INLINE __u64 sessions_of(const struct settings *set, __u32 tgid, __u32 uid)
 	return sessions;
 }
 
-INLINE void count_slot_losses(__u64 sessions, bool map_full)
+INLINE void count_session_loss(__u64 sessions, bool map_full)
 {
-	for (__u32 slot = 0; slot < 64; slot++) {
-		struct slot_loss *loss;
-		__u32 key = slot;
+	struct session_loss *loss = map_lookup(&session_losses, &sessions);
 
-		if (!(sessions >> slot & 1))
-			continue;
-		loss = map_lookup(&slot_losses, &key);
+	if (!loss) {
+		struct session_loss none = {};
+
+		map_update(&session_losses, &sessions, &none, UPDATE_NEW_ONLY);
+		loss = map_lookup(&session_losses, &sessions);
 		if (!loss)
-			continue;
-		if (map_full)
-			loss->map_full++;
-		else
-			loss->ring_full++;
+			return;
 	}
+	if (map_full)
+		__sync_fetch_and_add(&loss->map_full, 1);
+	else
+		__sync_fetch_and_add(&loss->ring_full, 1);
 }
 
 /* Whether this is the first time that `what` is told of the process. */
