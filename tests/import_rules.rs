@@ -128,7 +128,7 @@ const RULES: &[Rule] = &[
         theirs: &["globset", "jiff", "strsim", "toml"], pure: false,
         reason: "what was declared does not depend on what was traced" },
     Rule { module: "host::correlate", ours: &["event", "host::ontology", "host::declared_terms", "host::recording"],
-        theirs: &["globset", "strsim"], pure: true,
+        theirs: &["globset", "jiff", "strsim"], pure: true,
         reason: "the same entries and terms give the same verdict, on any machine and in any year" },
     Rule { module: "host::report", ours: &["event", "host::correlate", "host::declared_terms", "host::ontology"],
         theirs: &["askama", "jiff", "serde_json", "unicode_width", "anstyle"], pure: true,

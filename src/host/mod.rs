@@ -8,4 +8,5 @@ pub mod correlate;
 pub mod declared_terms;
 pub mod ontology;
 pub mod recording;
+pub mod report;
 pub mod toml_source;

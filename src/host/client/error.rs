@@ -13,7 +13,7 @@ use crate::wire::WireError;
 pub enum ClientError {
     /// Nothing listens at the address.
     #[error(
-        "nothing listens at {address} ({source}); is candord running? Start it as root with `candord`, or name another \
+        "nothing listens at {address} ({source}); is candord running? Start it as root with `candord serve`, or name another \
          address with --daemon"
     )]
     NothingListens {

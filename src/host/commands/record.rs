@@ -326,7 +326,7 @@ impl Recorder {
                 _ = terminate.recv() => stop = true,
                 () = sleep_until(stop_at), if !stopping => {
                     if command.is_some() && self.duration.is_none_or(|duration| progress.elapsed() < duration) {
-                        progress.say("COMMAND has ended and left processes behind, which are no longer traced (--linger waits longer)");
+                        progress.say("COMMAND has ended and the session has not: it left processes behind, or their ends cannot be seen here; tracing stops now (--linger waits longer)");
                     }
                     stop = true;
                 }

@@ -536,6 +536,11 @@ impl<'a> Correlator<'a> {
             self.bypass(what);
             return;
         }
+        let called = match destination.names.as_slice() {
+            [] => String::new(),
+            names => format!(" ({})", names.join(" or ")),
+        };
+        let place = format!("{remote}{called}");
         let Some(number) = self.destination_number(destination) else {
             self.coverage.overflow("recipients");
             return;
@@ -546,7 +551,10 @@ impl<'a> Correlator<'a> {
             return;
         }
         let tally = self.contacts.entry(key).or_insert_with(Tally::new);
-        tally.add(flow.proof.time_ns, &remote.to_string(), || flow.proof.clone());
+        tally.add(flow.proof.time_ns, &place, || Proof {
+            what: format!("{}{called}", flow.proof.what),
+            ..flow.proof.clone()
+        });
         tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
         tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
     }

@@ -284,6 +284,16 @@ impl Coverage {
             );
             blind.push(Blindness::always(&[], reason));
         }
+        // What the reader noticed and the lines above do not say; the reader follows sequence numbers as well.
+        if condition.more_damage > 0 || condition.more_missing > 0 || condition.header_missing {
+            for complaint in condition
+                .complaints()
+                .into_iter()
+                .filter(|text| text.starts_with("The session") || text.contains("not listed"))
+            {
+                blind.push(Blindness::always(&[], complaint.trim_end_matches('.').to_owned()));
+            }
+        }
         self.losses(&mut blind);
         for ((what, pid), since) in &self.blind_spots {
             blind.push(Blindness {
