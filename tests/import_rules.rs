@@ -256,7 +256,7 @@ impl Scan {
                         name = part.get(at + 1).map(ToString::to_string);
                         at += 1;
                     }
-                    TokenTree::Ident(word) if word == "self" && !path.is_empty() => {}
+                    TokenTree::Ident(word) if word == "self" && !path.is_empty() => line = word.span().start().line,
                     TokenTree::Ident(word) => {
                         line = part[at].span().start().line;
                         path.push(plain(&word.to_string()));
@@ -403,19 +403,22 @@ fn check(file: &str, text: &str, crates: &BTreeSet<String>) -> Vec<String> {
     let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file} is not Rust: {error}"));
     let mut scan = Scan::default();
     scan.tokens(tokens, &module, crates);
-    let mut broken = BTreeSet::new();
+    // One import is used many times: each problem is told once, where it comes first.
+    let mut broken: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for mention in scan.finish(crates) {
         if let Some(problem) = judge(rule, &mention) {
-            broken.insert(format!(
-                "{file}:{}: `{}` {problem} (`{}`: {})",
-                mention.line,
-                mention.path.join("::"),
-                if rule.module.is_empty() { "lib.rs" } else { rule.module },
-                rule.reason
-            ));
+            let place = (mention.line, mention.path.join("::"));
+            let first = broken.entry(problem).or_insert_with(|| place.clone());
+            if place.0 < first.0 {
+                *first = place;
+            }
         }
     }
-    broken.into_iter().collect()
+    let name = if rule.module.is_empty() { "lib.rs" } else { rule.module };
+    broken
+        .into_iter()
+        .map(|(problem, (line, path))| format!("{file}:{line}: `{path}` {problem} (`{name}`: {})", rule.reason))
+        .collect()
 }
 
 fn judge(rule: &Rule, mention: &Mention) -> Option<String> {
