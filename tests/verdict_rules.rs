@@ -321,3 +321,34 @@ fn every_form_of_the_report_tells_each_finding_and_obeys_no_path() {
     assert!(!html.contains("<script"));
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("src="));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 24, ..Default::default() })]
+
+    /// Where the frames of a recording end makes no difference to the verdict.
+    #[test]
+    fn the_verdict_does_not_depend_on_where_frames_end(ends in proptest::collection::vec(proptest::bool::ANY, 32)) {
+        use candor::host::recording::{RecordingReader, RecordingWriter};
+        let mut session = honest();
+        session.open(CONTACTS).contact("sdk.e.qq.com", "127.0.0.13").connect("192.0.2.77:443").lose(&[Family::File]);
+        let entries = session.end();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.candor");
+        let mut writer = RecordingWriter::create(&path, false).unwrap();
+        for (entry, end) in entries.iter().zip(ends.iter().chain(std::iter::repeat(&false))) {
+            writer.entry(entry).unwrap();
+            if *end {
+                writer.flush().unwrap();
+            }
+        }
+        writer.finish().unwrap();
+        let mut reader = RecordingReader::open(&path).unwrap();
+        let read: Vec<StreamEntry> = reader.by_ref().collect();
+        proptest::prop_assert!(reader.condition().is_whole());
+        let mut from_file = Vec::new();
+        let mut from_memory = Vec::new();
+        candor::host::report::json(&judge(&read), &mut from_file).unwrap();
+        candor::host::report::json(&judge(&entries), &mut from_memory).unwrap();
+        proptest::prop_assert_eq!(from_file, from_memory);
+    }
+}
