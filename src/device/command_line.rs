@@ -27,7 +27,12 @@ const EXIT_NOT_ALL_ATTACHED: u8 = 2;
 ///
 /// When it cannot be done; [`exit_code`] gives the exit status of the error.
 pub fn run(settings: Settings) -> anyhow::Result<u8> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("--log {}", settings.log))?;
+    // A level alone is meant for our own log: at "debug" the HTTP/2 library writes down every frame.
+    let directives = match settings.log.parse::<tracing::Level>() {
+        Ok(level) => format!("warn,candor={level}"),
+        Err(_) => settings.log.clone(),
+    };
+    let filter = EnvFilter::try_new(directives).with_context(|| format!("--log {}", settings.log))?;
     let colours = io::IsTerminal::is_terminal(&io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
     match settings.verb {

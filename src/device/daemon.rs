@@ -194,8 +194,10 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             let opened = ebpf::open_with(&options);
             let user_id = geteuid();
             if opened.probe.is_none() && !user_id.is_root() {
-                let refusals: Vec<_> = opened.statuses.iter().map(describe).collect();
-                return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals: refusals.join("; ") });
+                // Usually the same for every family, and said once.
+                let refusals: BTreeSet<_> = opened.statuses.iter().map(|status| status.reason.as_str()).collect();
+                let refusals = refusals.into_iter().collect::<Vec<_>>().join("; ");
+                return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals });
             }
             // The statuses of the probe that works come from itself, so that they are always those of now.
             let working = opened.probe.as_ref().map(|probe| probe.id());
@@ -213,16 +215,6 @@ pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeSta
     let mut statuses = ebpf::open_with(options).statuses;
     statuses.extend(open_procfs(system_root).iter().flat_map(|probe| probe.statuses()));
     statuses
-}
-
-fn describe(status: &ProbeStatus) -> String {
-    format!(
-        "{} for {} events is {} ({})",
-        status.probe.name(),
-        status.family.name(),
-        status.state.name(),
-        status.reason
-    )
 }
 
 fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {

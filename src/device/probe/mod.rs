@@ -6,6 +6,7 @@
 
 pub mod ebpf;
 pub mod process_scan;
+pub mod procfs;
 mod raw_record;
 
 pub use raw_record::RawBatch;
