@@ -244,7 +244,8 @@ impl Scan {
 
     /// One `use` tree, with the prefix of the groups around it.
     fn use_tree(&mut self, tokens: &[TokenTree], prefix: &[String], module: &[String], crates: &BTreeSet<String>) {
-        for part in tokens.split(|token| is_punct(token, ',')) {
+        // A comma at the end leaves an empty part, which imports nothing.
+        for part in tokens.split(|token| is_punct(token, ',')).filter(|part| !part.is_empty()) {
             let mut path = prefix.to_vec();
             let mut name = None;
             let mut line = 0;
@@ -606,6 +607,8 @@ fn what_is_allowed_is_not_found() {
         ("src/device/probe/ebpf/mod.rs", "use super::{Probe, RawBatch}; use crate::event::{Family, ProbeId}; use aya::Ebpf;"),
         ("src/host/commands/run.rs", "use crate::host::{client, recording::RecordingWriter}; fn f() { client::connect(); }"),
         ("src/device/decode/dns.rs", "fn f<'a>() -> impl Iterator<Item = u8> + use<'a> { std::iter::empty() }"),
+        ("src/device/settings.rs", "use crate::device::{daemon::DaemonOptions, service::ListenAddress,};"),
+        ("src/host/client/mod.rs", "use crate::{event::Event, wire::proto,};"),
         ("src/bin/candor.rs", "use candor::host::commands; #[cfg(feature = \"device\")] use candor::device::daemon::Daemon;"),
     ];
     for (file, text) in fixtures {
