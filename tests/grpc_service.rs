@@ -216,8 +216,12 @@ async fn accounts_balance_at_every_stage_and_losses_show_where_they_were() {
     let whole = reader.rest().await;
     // 2 of the twofold record, 1 file, 1 mark.
     assert_eq!(whole.sequences(), [2, 3, 4, 5]);
-    let gaps: Vec<_> = whole.gaps.iter().map(|gap| (gap.stage, gap.reason.as_str(), gap.count)).collect();
-    assert_eq!(gaps, [(Stage::Decode, "damaged", 2), (Stage::Decode, "short_header", 1)]);
+    // Damaged records next to each other make one gap, unless a poll came between them.
+    let missing = |reason: &str| -> u64 {
+        let of_reason = whole.gaps.iter().filter(|gap| gap.stage == Stage::Decode && gap.reason == reason);
+        of_reason.map(|gap| gap.count).sum()
+    };
+    assert_eq!((missing("damaged"), missing("short_header")), (2, 1), "{:?}", whole.gaps);
     assert_eq!(whole.gaps[0].families, [Family::File]);
     let totals = &whole.end().totals;
     assert_accounts(totals);
