@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use candor::event::*;
+use candor::host::commands::check::{CheckOptions, ReportFormat, check_recording};
 use candor::host::correlate::Correlator;
 use candor::host::declared_terms::DeclaredTerms;
 use candor::host::ontology::Ontology;
@@ -10,6 +11,8 @@ use candor::host::toml_source::SourceFile;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const EVENTS: u64 = 500_000;
+const TERMS: &str =
+    "[app]\npackage = \"com.example.shop\"\n[[collect]]\ndata_types = [\"photos\"]\nmax_per_minute = 10\n";
 
 /// Mostly files that tell nothing, some that do, some connections: what an app's start looks like.
 fn entries() -> Vec<StreamEntry> {
@@ -80,8 +83,7 @@ fn entries() -> Vec<StreamEntry> {
 
 fn correlate(criterion: &mut Criterion) {
     let ontology = Ontology::built_in().unwrap();
-    let terms = "[app]\npackage = \"com.example.shop\"\n[[collect]]\ndata_types = [\"photos\"]\nmax_per_minute = 10\n";
-    let (terms, _) = DeclaredTerms::parse(&SourceFile::new("terms.toml", terms), &ontology).unwrap();
+    let (terms, _) = DeclaredTerms::parse(&SourceFile::new("terms.toml", TERMS), &ontology).unwrap();
     let entries = entries();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bench.candor");
@@ -102,15 +104,19 @@ fn correlate(criterion: &mut Criterion) {
             correlator.finish(&RecordingCondition::default())
         });
     });
-    group.bench_function("read and correlate", |bencher| {
-        bencher.iter(|| {
-            let mut reader = RecordingReader::open(&path).unwrap();
-            let mut correlator = Correlator::new(&terms, &ontology);
-            for entry in reader.by_ref() {
-                correlator.add(&entry);
-            }
-            correlator.finish(reader.condition())
-        });
+    let terms_file = directory.path().join("terms.toml");
+    std::fs::write(&terms_file, TERMS).unwrap();
+    let options = CheckOptions {
+        terms: terms_file,
+        format: ReportFormat::Json,
+        html: None,
+        recipients: Vec::new(),
+        data_types: Vec::new(),
+        force_terms: false,
+    };
+    // The whole command: tables, terms, a reading thread, a judging thread, the report.
+    group.bench_function("candor check", |bencher| {
+        bencher.iter(|| check_recording(&path, &options, &mut std::io::sink()).unwrap());
     });
     group.bench_function("read only", |bencher| {
         bencher.iter(|| RecordingReader::open(&path).unwrap().count());

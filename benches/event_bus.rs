@@ -1,4 +1,5 @@
 //! The event bus: what an event costs to append, and to give to 1 or 16 readers that keep up.
+#![allow(clippy::unwrap_used, reason = "a bench may panic")]
 #![allow(missing_docs, reason = "criterion makes public functions without documentation")]
 
 use std::hint::black_box;

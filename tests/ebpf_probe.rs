@@ -482,7 +482,7 @@ os._exit(0)
         }
     };
     let query = fixture.expect("query", dns(1)).segment(segment_tag::PAYLOAD).unwrap();
-    assert!(query.windows(9).any(|window| window == b"\x07tracker\x07"[..9].as_ref()), "{query:?}");
+    assert!(query.windows(9).any(|window| window == b"\x07tracker\x07".as_slice()), "{query:?}");
     // The resolver asks for A and AAAA with one sendmmsg: each is a record of its own.
     assert_eq!(fixture.count(dns(1)), 2);
     assert_eq!(fixture.count(dns(2)), 2);

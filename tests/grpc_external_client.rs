@@ -1,5 +1,6 @@
 //! A client in another language, which learns the whole contract by server reflection.
 #![cfg(all(feature = "device", feature = "host"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod support;
 

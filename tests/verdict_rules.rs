@@ -54,45 +54,67 @@ fn breaches() -> Vec<(&'static str, Session, Vec<&'static str>)> {
         session
     };
     vec![
-        ("before-consent", early(&|session| drop(session.open(MAC))), vec!["before-consent id.mac"]),
         (
             "before-consent",
-            early(&|session| drop(session.contact("alog.umeng.com", "127.0.0.12"))),
+            early(&|session| {
+                session.open(MAC);
+            }),
+            vec!["before-consent id.mac"],
+        ),
+        (
+            "before-consent",
+            early(&|session| {
+                session.contact("alog.umeng.com", "127.0.0.12");
+            }),
             vec!["before-consent alog.umeng.com"],
         ),
         (
             "after-refusal",
-            with(&|session| drop(session.phase("refused").open(MAC).contact("alog.umeng.com", "127.0.0.12"))),
+            with(&|session| {
+                session.phase("refused").open(MAC).contact("alog.umeng.com", "127.0.0.12");
+            }),
             vec!["after-refusal id.mac", "after-refusal alog.umeng.com"],
         ),
         (
             "undeclared-collection",
-            with(&|session| drop(session.open("/proc/net/arp").exec("/system/bin/pm", &["pm", "list", "packages"]))),
+            with(&|session| {
+                session.open("/proc/net/arp").exec("/system/bin/pm", &["pm", "list", "packages"]);
+            }),
             vec!["undeclared-collection app_list", "undeclared-collection location.coarse"],
         ),
         (
             "undeclared-collection",
-            with(&|session| drop(session.open(CONTACTS))),
+            with(&|session| {
+                session.open(CONTACTS);
+            }),
             vec!["undeclared-collection contacts"],
         ),
         (
             "undeclared-recipient",
-            with(&|session| drop(session.contact("sdk.e.qq.com", "127.0.0.13"))),
+            with(&|session| {
+                session.contact("sdk.e.qq.com", "127.0.0.13");
+            }),
             vec!["undeclared-recipient sdk.e.qq.com"],
         ),
         (
             "unknown-recipient",
-            with(&|session| drop(session.contact("who.example", "127.0.0.14").connect("192.0.2.77:443"))),
+            with(&|session| {
+                session.contact("who.example", "127.0.0.14").connect("192.0.2.77:443");
+            }),
             vec!["unknown-recipient 192.0.2.77", "unknown-recipient who.example"],
         ),
         (
             "outside-declared-phase",
-            with(&|session| drop(session.open(PHOTO).contact("alog.umeng.com", "127.0.0.12"))),
+            with(&|session| {
+                session.open(PHOTO).contact("alog.umeng.com", "127.0.0.12");
+            }),
             vec!["outside-declared-phase photos", "outside-declared-phase alog.umeng.com"],
         ),
         (
             "rate-above-declared",
-            with(&|session| drop(session.phase("foreground").open(PHOTO).open(PHOTO).open(PHOTO))),
+            with(&|session| {
+                session.phase("foreground").open(PHOTO).open(PHOTO).open(PHOTO);
+            }),
             vec!["rate-above-declared photos"],
         ),
     ]

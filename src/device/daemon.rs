@@ -16,7 +16,7 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError};
+use crate::device::probe::{Probe, ProbeError, procfs};
 use crate::device::service::{ListenAddress, ListenError, Server};
 use crate::device::session::{
     Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
@@ -203,7 +203,7 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             let working = opened.probe.as_ref().map(|probe| probe.id());
             let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
             let mut probes: Vec<_> = opened.probe.into_iter().collect();
-            probes.extend(open_procfs(system_root));
+            probes.push(procfs::open(system_root.join("proc")));
             Ok(OpenProbes { probes, unavailable, replay: None })
         }
     }
@@ -213,7 +213,7 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
 #[must_use]
 pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
     let mut statuses = ebpf::open_with(options).statuses;
-    statuses.extend(open_procfs(system_root).iter().flat_map(|probe| probe.statuses()));
+    statuses.extend(procfs::open(system_root.join("proc")).statuses());
     statuses
 }
 
@@ -277,10 +277,6 @@ impl Interpreter for DecodeAndAttribute {
         events.extend(self.attributed.drain(..).map(|attributed| attributed.event));
         Ok(interpretation)
     }
-}
-
-fn open_procfs(_system_root: &Path) -> Option<Box<dyn Probe>> {
-    None
 }
 
 fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {

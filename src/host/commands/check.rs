@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 
 use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
+use crate::event::StreamEntry;
 use crate::host::correlate::{CorrelateOptions, Correlator, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
-use crate::host::recording::RecordingReader;
+use crate::host::recording::{RecordingCondition, RecordingReader};
 use crate::host::report;
 use crate::host::toml_source::SourceFile;
 
@@ -101,11 +102,9 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
 }
 
 fn judge(recording: &Path, terms: &DeclaredTerms, ontology: &Ontology, force: bool) -> Result<Verdict, CommandError> {
-    let mut reader = RecordingReader::open(recording)?;
+    let reader = RecordingReader::open(recording)?;
     let mut correlator = Correlator::with_options(terms, ontology, CorrelateOptions { any_package: force });
-    for entry in reader.by_ref() {
-        correlator.add(&entry);
-    }
+    let condition = read_ahead(reader, |entry| correlator.add(entry))?;
     let packages = correlator.packages_seen();
     if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {
         let named: Vec<&str> = packages.iter().take(5).map(String::as_str).collect();
@@ -118,5 +117,31 @@ fn judge(recording: &Path, terms: &DeclaredTerms, ontology: &Ontology, force: bo
         );
         return Err(CommandError::new(Exit::BadData, message));
     }
-    Ok(correlator.finish(reader.condition()))
+    Ok(correlator.finish(&condition))
+}
+
+/// Entries handed over at once, and how many such batches wait: a few megabytes at most.
+const BATCH: usize = 512;
+const BATCHES: usize = 8;
+
+/// Gives every entry to `each`, in order, while a second thread decompresses and decodes the next ones.
+fn read_ahead(
+    mut reader: RecordingReader,
+    mut each: impl FnMut(&StreamEntry),
+) -> Result<RecordingCondition, CommandError> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel::<Vec<StreamEntry>>(BATCHES);
+        let reading = scope.spawn(move || {
+            loop {
+                let batch: Vec<StreamEntry> = reader.by_ref().take(BATCH).collect();
+                if batch.is_empty() || sender.send(batch).is_err() {
+                    return reader.condition().clone();
+                }
+            }
+        });
+        for batch in receiver {
+            batch.iter().for_each(&mut each);
+        }
+        reading.join().map_err(|_| CommandError::new(Exit::Internal, "reading the recording broke off unexpectedly"))
+    })
 }

@@ -21,12 +21,8 @@ INLINE struct descriptor *descriptor_begin(struct scratch *s, __s32 fd, __u8 kin
 /* Stores s->descriptor. When the table is full, whatever goes through the descriptor later is lost: it is counted. */
 INLINE void descriptor_store(struct scratch *s, __u32 program)
 {
-	struct record_header *header = header_of(s);
-
-	s->descriptor.start_ns = current_start_ns();
-	__builtin_memset(s->descriptor.comm, 0, sizeof(s->descriptor.comm));
+	s->descriptor.start_ns = s->start_ns ? s->start_ns : current_start_ns();
 	current_comm(s->descriptor.comm, sizeof(s->descriptor.comm));
-	(void)header;
 	if (map_update(&descriptors, &s->key, &s->descriptor, UPDATE_ANY) != 0) {
 		COUNT(program, seen);
 		COUNT(program, lost);

@@ -101,6 +101,7 @@ int system_call_exit(__u64 *context)
 	s->tid = pid_tgid;
 	s->uid = uid_gid;
 	s->gid = uid_gid >> 32;
+	s->start_ns = 0;
 	s->step = 0;
 	s->found_steps = 0;
 	s->aggregated = 0;

@@ -28,10 +28,13 @@ INLINE bool is_absolute(__u64 address)
 INLINE void file_facts(struct file_open_body *body, struct file *file)
 {
 	struct inode *inode = FIELD(file, f_inode);
-	struct super_block *super = FIELD(inode, i_sb);
+	char block[BLOCK_SIZE] __attribute__((aligned(8)));
+	struct super_block *super;
 
-	body->inode = FIELD(inode, i_ino);
-	body->mode = FIELD(inode, i_mode);
+	read_kernel(block, sizeof(block), inode);
+	body->inode = BLOCK_FIELD(block, inode, i_ino);
+	body->mode = BLOCK_FIELD(block, inode, i_mode);
+	super = BLOCK_FIELD(block, inode, i_sb);
 	body->device = FIELD(super, s_dev);
 	body->filesystem = FIELD(super, s_magic);
 }
@@ -48,6 +51,7 @@ int file_open(__u64 *context)
 	__s64 result;
 	__u16 flags = 0;
 	bool faithful = CANDOR_KERNEL_OBJECTS;
+	struct file *file = 0;
 
 	(void)context;
 	if (!s)
@@ -91,8 +95,7 @@ int file_open(__u64 *context)
 	if (result >= 0) {
 		body->handle = s->time_ns;
 #if CANDOR_KERNEL_OBJECTS
-		struct file *file = file_of(result);
-
+		file = file_of(result);
 		if (file) {
 			file_facts(body, file);
 			segment_kernel_path(s, SEGMENT_PATH, FIELD(file, f_path), PATH_MAX_BYTES);
@@ -109,10 +112,7 @@ int file_open(__u64 *context)
 	if (result >= 0) {
 		struct descriptor *fresh = descriptor_begin(s, result, DESCRIPTOR_FILE);
 
-#if CANDOR_KERNEL_OBJECTS
-		fresh->file = (__u64)file_of(result);
-#endif
-		(void)fresh;
+		fresh->file = (__u64)file;
 		descriptor_store(s, PROGRAM_FILE_OPEN);
 	}
 	return 0;

@@ -5,6 +5,24 @@
 
 #if CANDOR_KERNEL_OBJECTS
 
+/*
+ * Reading costs a call each, whatever the size. What lies close together at the beginning of a kernel structure is read
+ * at once, and the fields are taken out of the copy. Should a kernel keep a field further back, the branch for that
+ * kernel reads it by itself; on all others the verifier drops the branch, because offsets are constants by then.
+ */
+#define BLOCK_SIZE 64
+
+#define BLOCK_FIELD(block, pointer, field)                                     \
+	({                                                                     \
+		typeof((pointer)->field) value_of_field;                       \
+		__u32 place = __builtin_preserve_field_info((pointer)->field, 0); \
+		if (place <= BLOCK_SIZE - sizeof(value_of_field))              \
+			__builtin_memcpy(&value_of_field, (block) + place, sizeof(value_of_field)); \
+		else                                                           \
+			read_kernel(&value_of_field, sizeof(value_of_field), &(pointer)->field); \
+		value_of_field;                                                \
+	})
+
 INLINE struct mount *mount_of(struct vfsmount *part)
 {
 	return (struct mount *)((char *)part - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0));
@@ -41,17 +59,21 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 	for (depth = 0; depth < PATH_DEPTH_MAX && entry; depth++) {
 		struct dentry *parent;
 		struct qstr name;
+		char block[BLOCK_SIZE] __attribute__((aligned(8)));
 		long size;
 
 		if (entry == root.dentry && &mount->mnt == root.mnt)
 			break;
-		parent = FIELD(entry, d_parent);
+		read_kernel(block, sizeof(block), entry);
+		parent = BLOCK_FIELD(block, entry, d_parent);
 		if (entry == mount_root || entry == parent) {
-			struct mount *above = FIELD(mount, mnt_parent);
+			struct mount *above;
 
+			read_kernel(block, sizeof(block), mount);
+			above = BLOCK_FIELD(block, mount, mnt_parent);
 			if (above == mount || !above)
 				break;
-			entry = FIELD(mount, mnt_mountpoint);
+			entry = BLOCK_FIELD(block, mount, mnt_mountpoint);
 			mount = above;
 			mount_root = FIELD(mount, mnt.mnt_root);
 			continue;
@@ -60,7 +82,7 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 			flags |= SEGMENT_FLAG_CUT;
 			break;
 		}
-		name = FIELD(entry, d_name);
+		name = BLOCK_FIELD(block, entry, d_name);
 		KEEP_BOUND(end);
 		if (end > RECORD_MAX - COMPONENT_MAX)
 			break;
@@ -84,12 +106,15 @@ INLINE struct file *file_of(__s32 fd)
 	struct task_struct *task = (struct task_struct *)current_task();
 	struct files_struct *files = FIELD(task, files);
 	struct fdtable *table = FIELD(files, fdt);
+	char block[BLOCK_SIZE] __attribute__((aligned(8)));
 	struct file **array;
 	struct file *file = 0;
 
-	if (fd < 0 || (__u32)fd >= FIELD(table, max_fds))
+	/* The table is a little smaller than the block; what lies after it is not used. */
+	read_kernel(block, sizeof(block), table);
+	if (fd < 0 || (__u32)fd >= BLOCK_FIELD(block, table, max_fds))
 		return 0;
-	array = FIELD(table, fd);
+	array = BLOCK_FIELD(block, table, fd);
 	read_kernel(&file, sizeof(file), array + fd);
 	return file;
 }

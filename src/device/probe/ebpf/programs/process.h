@@ -26,6 +26,7 @@ INLINE struct scratch *process_begin(__u32 entry, __u32 program)
 		return 0;
 	s->time_ns = boot_time_ns();
 	s->sessions = sessions;
+	s->start_ns = 0;
 	s->tgid = pid_tgid >> 32;
 	s->tid = pid_tgid;
 	s->uid = uid_gid;

@@ -27,7 +27,9 @@ INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body
 
 	header->time_ns = s->time_ns;
 	header->sessions = s->sessions;
-	header->start_ns = current_start_ns();
+	if (!s->start_ns)
+		s->start_ns = current_start_ns();
+	header->start_ns = s->start_ns;
 	header->tgid = s->tgid;
 	header->tid = s->tid;
 	header->uid = s->uid;

@@ -20,6 +20,7 @@
 struct scratch {
 	__u64 time_ns;
 	__u64 sessions;
+	__u64 start_ns;      /* of the current process; 0: not looked up yet in this run */
 	__s64 result;
 	__u64 arguments[6];
 	__u32 tgid;
