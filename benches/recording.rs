@@ -6,8 +6,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use candor::event::{
-    App, Event, EventBody, Fidelity, FileOpen, OpenAccess, Outcome, Phase, ProbeId, ProcessKey, ProcessRef,
-    SessionHeader, StreamEntry,
+    App, Event, EventBody, Fidelity, FileOpen, OpenAccess, Outcome, Phase, ProbeId, ProcessKey, ProcessRef, StreamEntry,
 };
 use candor::host::recording::{RecordingReader, RecordingWriter};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
