@@ -17,7 +17,8 @@ use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
 use crate::device::probe::{Probe, ProbeError, procfs};
-use crate::device::service::{ListenAddress, ListenError, Server};
+pub use crate::device::service::ListenAddress;
+use crate::device::service::{ListenError, Server};
 use crate::device::session::{
     Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
 };
