@@ -73,7 +73,8 @@ fn a_command_that_cannot_run() {
     expect(directory, &["record", "--user", "nobody-of-this-name", "--", "ls"], 64, &["no user of that name"]);
     fs::write(directory.join("terms.toml"), "").unwrap();
     expect(directory, &["run", "--terms", "terms.toml", "--", "no-such-program"], 64, &["command not found"]);
-    expect(directory, &["run", "--terms", "none.toml", "--", "ls"], 66, &["cannot open the terms none.toml"]);
+    expect(directory, &["run", "--terms", "none.toml", "--", "ls"], 66, &["none.toml"]);
+    expect(directory, &["run", "--terms", "terms.toml", "--", "true"], 65, &["terms.toml cannot be used", "[app]"]);
 }
 
 #[test]
