@@ -14,6 +14,8 @@ use super::{EbpfOptions, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
+static KERNEL_OBJECTS_BY_CALLS: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects_by_calls.bpf.o"));
 static SYSTEM_CALLS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/system_calls.bpf.o"));
 static CANARY: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/canary.bpf.o"));
 
@@ -194,12 +196,16 @@ const SYSTEM_CALL_EXIT: &str = "system_call_exit";
 pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     drop(load_canary()?);
     match tier {
-        Tier::KernelObjects => load_tier(tier, options),
-        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, options)),
+        Tier::KernelObjects => match load_tier(tier, KERNEL_OBJECTS, options) {
+            Ok(loaded) if loaded.statuses.iter().all(|status| status.state == ProbeState::Attached) => Ok(loaded),
+            // Kernels before 5.11 refuse reading without calls.
+            _ => load_tier(tier, KERNEL_OBJECTS_BY_CALLS, options),
+        },
+        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, SYSTEM_CALLS, options)),
     }
 }
 
-fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result<Loaded, LoadError> {
     let btf = match tier {
         // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
         Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
@@ -212,10 +218,6 @@ fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
                 .map_err(|error| LoadError::Unsupported(format!("the type information in {BTF_PATH}: {error}")))?,
         ),
         Tier::SystemCalls => None,
-    };
-    let object = match tier {
-        Tier::KernelObjects => KERNEL_OBJECTS,
-        Tier::SystemCalls => SYSTEM_CALLS,
     };
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
     let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };

@@ -28,9 +28,9 @@ INLINE bool take_arguments(struct scratch *s, __u64 registers)
 		return 1;
 #if CANDOR_KERNEL_OBJECTS
 	/* A 64-bit program can use the 32-bit interface as well (int 0x80). */
-	struct task_struct *task = (struct task_struct *)current_task();
+	struct task_struct *task = CURRENT_TASK();
 
-	if (FIELD(task, thread_info.status) & STATUS_COMPAT)
+	if (CHAINED(task, thread_info.status) & STATUS_COMPAT)
 		return 1;
 #endif
 	return 0;
