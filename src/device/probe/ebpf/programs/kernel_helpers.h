@@ -57,9 +57,12 @@ static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
  * compiled without it.
  */
 #if CANDOR_TYPED_POINTERS
+/* Handlers are of the same type as the dispatcher, or it could not call them. */
+#define ON_SYSTEM_CALL "tp_btf/sys_exit"
 #define CURRENT_TASK() ((struct task_struct *)current_task_typed())
 #define CHAINED(pointer, field) ((pointer)->field)
 #else
+#define ON_SYSTEM_CALL "raw_tp/sys_exit"
 #define CURRENT_TASK() ((struct task_struct *)current_task_address())
 #define CHAINED(pointer, field) FIELD(pointer, field)
 #endif

@@ -296,7 +296,7 @@ int process_exit(void *context)
 
 #endif
 
-SECTION("raw_tp/exec_failed")
+SECTION(ON_SYSTEM_CALL)
 int exec_failed(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
@@ -326,7 +326,7 @@ int exec_failed(__u64 *context)
 	return 0;
 }
 
-SECTION("raw_tp/blind_spot")
+SECTION(ON_SYSTEM_CALL)
 int blind_spot(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
