@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
-use aya::programs::{ProgramError, RawTracePoint, TracePoint};
+use aya::programs::{Program, ProgramError, ProgramFd, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
 use thiserror::Error;
 
@@ -14,6 +14,8 @@ use super::{EbpfOptions, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
+static KERNEL_OBJECTS_BY_CALLS: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects_by_calls.bpf.o"));
 static SYSTEM_CALLS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/system_calls.bpf.o"));
 static CANARY: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/canary.bpf.o"));
 
@@ -194,12 +196,16 @@ const SYSTEM_CALL_EXIT: &str = "system_call_exit";
 pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     drop(load_canary()?);
     match tier {
-        Tier::KernelObjects => load_tier(tier, options),
-        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, options)),
+        Tier::KernelObjects => match load_tier(tier, KERNEL_OBJECTS, options) {
+            Ok(loaded) if loaded.statuses.iter().all(|status| status.state == ProbeState::Attached) => Ok(loaded),
+            // Kernels before 5.11 refuse reading without calls.
+            _ => load_tier(tier, KERNEL_OBJECTS_BY_CALLS, options),
+        },
+        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, SYSTEM_CALLS, options)),
     }
 }
 
-fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result<Loaded, LoadError> {
     let btf = match tier {
         // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
         Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
@@ -212,10 +218,6 @@ fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
                 .map_err(|error| LoadError::Unsupported(format!("the type information in {BTF_PATH}: {error}")))?,
         ),
         Tier::SystemCalls => None,
-    };
-    let object = match tier {
-        Tier::KernelObjects => KERNEL_OBJECTS,
-        Tier::SystemCalls => SYSTEM_CALLS,
     };
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
     let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
@@ -230,14 +232,12 @@ fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
         .map_max_entries("ring", ring_bytes)
         .load(object)
         .map_err(|error| object_error(tier, &error))?;
-    drop(btf);
-    return_memory();
 
     let mut refusals = Vec::new();
     let mut handlers: ProgramArray<MapData> = take(&mut programs, "handlers")?;
     let mut loaded = Vec::new();
     for (index, name, families) in HANDLERS {
-        match load_handler(&mut programs, &mut handlers, *index, name) {
+        match load_handler(&mut programs, btf.as_ref(), &mut handlers, *index, name) {
             Ok(()) => loaded.push(*index),
             Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
         }
@@ -248,11 +248,13 @@ fn load_tier(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     };
     let mut attached = Vec::new();
     for (name, hook, families) in hooks {
-        match attach(&mut programs, name, *hook) {
+        match attach(&mut programs, btf.as_ref(), name, *hook) {
             Ok(()) => attached.push(*name),
             Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
         }
     }
+    drop(btf);
+    return_memory();
     if !attached.contains(&SYSTEM_CALL_EXIT) {
         let reasons: Vec<_> = refusals.into_iter().map(|(_, reason)| reason).collect();
         return Err(LoadError::Denied(format!("{}. {}", reasons.join("; "), way_out())));
@@ -295,32 +297,50 @@ where
 
 fn load_handler(
     programs: &mut Ebpf,
+    btf: Option<&Btf>,
     handlers: &mut ProgramArray<MapData>,
     index: u32,
     name: &str,
 ) -> Result<(), String> {
-    let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
-    program.load().map_err(|error| refusal(&error))?;
-    let descriptor = program.fd().map_err(|error| chain(&error))?;
-    handlers.set(index, descriptor, 0).map_err(|error| chain(&error))
+    let descriptor = load_program(programs, btf, name)?;
+    handlers.set(index, &descriptor, 0).map_err(|error| chain(&error))
 }
 
-fn attach(programs: &mut Ebpf, name: &str, hook: Hook) -> Result<(), String> {
-    match hook {
-        Hook::Raw(tracepoint) => {
-            let program = raw_tracepoint(programs, name).map_err(|error| error.to_string())?;
+/// Loads a program of whatever type its object has it in.
+fn load_program(programs: &mut Ebpf, btf: Option<&Btf>, name: &str) -> Result<ProgramFd, String> {
+    let absent = || format!("this build has no program {name}");
+    let clone = |descriptor: Result<&ProgramFd, ProgramError>| {
+        descriptor.map_err(|error| chain(&error))?.try_clone().map_err(|error| chain(&error))
+    };
+    match programs.program_mut(name).ok_or_else(absent)? {
+        Program::RawTracePoint(program) => {
             program.load().map_err(|error| refusal(&error))?;
-            program.attach(tracepoint).map(|_| ()).map_err(|error| chain(&error))
+            clone(program.fd())
         }
-        Hook::Scheduler(tracepoint) => {
-            let program: &mut TracePoint = programs
-                .program_mut(name)
-                .and_then(|program| program.try_into().ok())
-                .ok_or_else(|| format!("this build has no program {name}"))?;
+        Program::BtfTracePoint(program) => {
+            let btf = btf.ok_or("it needs the kernel's type information")?;
+            program.load("sys_exit", btf).map_err(|error| refusal(&error))?;
+            clone(program.fd())
+        }
+        Program::TracePoint(program) => {
             program.load().map_err(|error| refusal(&error))?;
-            program.attach("sched", tracepoint).map(|_| ()).map_err(|error| chain(&error))
+            clone(program.fd())
         }
+        _ => Err(absent()),
     }
+}
+
+fn attach(programs: &mut Ebpf, btf: Option<&Btf>, name: &str, hook: Hook) -> Result<(), String> {
+    load_program(programs, btf, name)?;
+    let absent = || format!("this build has no program {name}");
+    match (programs.program_mut(name).ok_or_else(absent)?, hook) {
+        (Program::RawTracePoint(program), Hook::Raw(tracepoint)) => program.attach(tracepoint).map(|_| ()),
+        // The tracepoint was chosen when it was loaded.
+        (Program::BtfTracePoint(program), Hook::Raw(_)) => program.attach().map(|_| ()),
+        (Program::TracePoint(program), Hook::Scheduler(tracepoint)) => program.attach("sched", tracepoint).map(|_| ()),
+        _ => return Err(absent()),
+    }
+    .map_err(|error| chain(&error))
 }
 
 /// What the kernel said: its error, and the last words of the verifier that are not statistics.

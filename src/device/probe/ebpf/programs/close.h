@@ -7,7 +7,7 @@
 #define CLOSE_RANGE_STEPS 256
 #define ERROR_BAD_DESCRIPTOR (-9)
 
-SECTION("raw_tp/descriptor_close")
+SECTION(ON_SYSTEM_CALL)
 int descriptor_close(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);

@@ -14,9 +14,13 @@
 /* Copies the arguments out of the registers; says whether the call came through the 32-bit interface. */
 INLINE bool take_arguments(struct scratch *s, __u64 registers)
 {
+#if CANDOR_TYPED_POINTERS
+	struct call_registers block = *(struct call_registers *)(registers + REGISTERS_BLOCK_OFFSET);
+#else
 	struct call_registers block;
 
 	read_kernel(&block, sizeof(block), (void *)(registers + REGISTERS_BLOCK_OFFSET));
+#endif
 #if defined(__TARGET_ARCH_x86)
 	s->arguments[0] = block.di;
 	s->arguments[1] = block.si;
@@ -28,9 +32,9 @@ INLINE bool take_arguments(struct scratch *s, __u64 registers)
 		return 1;
 #if CANDOR_KERNEL_OBJECTS
 	/* A 64-bit program can use the 32-bit interface as well (int 0x80). */
-	struct task_struct *task = (struct task_struct *)current_task();
+	struct task_struct *task = CURRENT_TASK();
 
-	if (FIELD(task, thread_info.status) & STATUS_COMPAT)
+	if (CHAINED(task, thread_info.status) & STATUS_COMPAT)
 		return 1;
 #endif
 	return 0;
@@ -50,7 +54,7 @@ INLINE bool take_arguments(struct scratch *s, __u64 registers)
 #endif
 }
 
-SECTION("raw_tp/sys_exit")
+SECTION(ON_SYSTEM_CALL)
 int system_call_exit(__u64 *context)
 {
 	__u32 settings_index = 0;
@@ -66,7 +70,11 @@ int system_call_exit(__u64 *context)
 	if (!set || !set->selected_by)
 		return 0;
 	/* On x86_64 the upper half of orig_ax is the sign of -1, which is no call; the lower half is enough. */
+#if CANDOR_TYPED_POINTERS
+	number = *(REGISTERS_NUMBER_TYPE *)(context[0] + REGISTERS_NUMBER_OFFSET);
+#else
 	read_kernel(&number, sizeof(number), (void *)(context[0] + REGISTERS_NUMBER_OFFSET));
+#endif
 	if (number < CALL_NUMBERS) {
 		operation = set->operation[number];
 		if (LIKELY(operation == OPERATION_NONE))

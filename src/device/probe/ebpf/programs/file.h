@@ -40,7 +40,7 @@ INLINE void file_facts(struct file_open_body *body, struct file *file)
 }
 #endif
 
-SECTION("raw_tp/file_open")
+SECTION(ON_SYSTEM_CALL)
 int file_open(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
@@ -118,7 +118,7 @@ int file_open(__u64 *context)
 	return 0;
 }
 
-SECTION("raw_tp/path_change")
+SECTION(ON_SYSTEM_CALL)
 int path_change(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);

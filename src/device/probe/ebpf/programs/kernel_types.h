@@ -172,6 +172,7 @@ struct unix_sock {
 #if defined(__TARGET_ARCH_x86)
 
 #define REGISTERS_NUMBER_OFFSET 120 /* orig_ax */
+#define REGISTERS_NUMBER_TYPE __u64
 struct call_registers { /* from r10 on */
 	__u64 r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs;
 };
@@ -180,6 +181,7 @@ struct call_registers { /* from r10 on */
 #elif defined(__TARGET_ARCH_arm64)
 
 #define REGISTERS_NUMBER_OFFSET 280 /* syscallno, 32 bits; the 32 bits after it are unused */
+#define REGISTERS_NUMBER_TYPE __s32
 struct call_registers {
 	__u64 x0_result, x1, x2, x3, x4, x5;
 };

@@ -15,9 +15,9 @@
 #define BLOCK_FIELD(block, pointer, field)                                     \
 	({                                                                     \
 		typeof((pointer)->field) value_of_field;                       \
-		__u32 place = __builtin_preserve_field_info((pointer)->field, 0); \
+		__u64 place = __builtin_preserve_field_info((pointer)->field, 0); \
 		if (place <= BLOCK_SIZE - sizeof(value_of_field))              \
-			__builtin_memcpy(&value_of_field, (block) + place, sizeof(value_of_field)); \
+			value_of_field = *(typeof((pointer)->field) *)((block) + place); \
 		else                                                           \
 			read_kernel(&value_of_field, sizeof(value_of_field), &(pointer)->field); \
 		value_of_field;                                                \
@@ -34,11 +34,12 @@ INLINE struct mount *mount_of(struct vfsmount *part)
  */
 INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, __u64 most)
 {
-	struct task_struct *task = (struct task_struct *)current_task();
-	struct fs_struct *fs = FIELD(task, fs);
-	struct path root = FIELD(fs, root);
+	struct task_struct *task = CURRENT_TASK();
+	struct fs_struct *fs = CHAINED(task, fs);
+	struct dentry *root_entry;
 	struct dentry *entry = path.dentry;
 	struct mount *mount = mount_of(path.mnt);
+	struct mount *root_mount;
 	struct dentry *mount_root = FIELD(path.mnt, mnt_root);
 	__u64 at = s->length;
 	__u64 end;
@@ -51,6 +52,11 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 		header_of(s)->flags |= RECORD_FLAG_CUT;
 		return;
 	}
+	/* By way of memory the addresses lose their type: with it the verifier follows far too many states in the loop. */
+	*(volatile __u64 *)&s->root_entry = (__u64)CHAINED(fs, root.dentry);
+	*(volatile __u64 *)&s->root_mount = (__u64)CHAINED(fs, root.mnt);
+	root_entry = (struct dentry *)*(volatile __u64 *)&s->root_entry;
+	root_mount = mount_of((struct vfsmount *)*(volatile __u64 *)&s->root_mount);
 	end = at + sizeof(struct segment_header);
 	limit = end + most - COMPONENT_MAX;
 	if (!entry)
@@ -62,7 +68,7 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 		char block[BLOCK_SIZE] __attribute__((aligned(8)));
 		long size;
 
-		if (entry == root.dentry && &mount->mnt == root.mnt)
+		if (entry == root_entry && mount == root_mount)
 			break;
 		read_kernel(block, sizeof(block), entry);
 		parent = BLOCK_FIELD(block, entry, d_parent);
@@ -103,18 +109,15 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 /* The open file behind a descriptor of the current process; 0 when there is none. */
 INLINE struct file *file_of(__s32 fd)
 {
-	struct task_struct *task = (struct task_struct *)current_task();
-	struct files_struct *files = FIELD(task, files);
-	struct fdtable *table = FIELD(files, fdt);
-	char block[BLOCK_SIZE] __attribute__((aligned(8)));
+	struct task_struct *task = CURRENT_TASK();
+	struct files_struct *files = CHAINED(task, files);
+	struct fdtable *table = CHAINED(files, fdt);
 	struct file **array;
 	struct file *file = 0;
 
-	/* The table is a little smaller than the block; what lies after it is not used. */
-	read_kernel(block, sizeof(block), table);
-	if (fd < 0 || (__u32)fd >= BLOCK_FIELD(block, table, max_fds))
+	if (fd < 0 || (__u32)fd >= CHAINED(table, max_fds))
 		return 0;
-	array = BLOCK_FIELD(block, table, fd);
+	array = CHAINED(table, fd);
 	read_kernel(&file, sizeof(file), array + fd);
 	return file;
 }
@@ -127,10 +130,13 @@ INLINE void segment_base(struct scratch *s, __u8 tag, __s32 directory)
 	struct path path = {};
 
 	if (directory == AT_CURRENT_DIRECTORY) {
-		struct task_struct *task = (struct task_struct *)current_task();
-		struct fs_struct *fs = FIELD(task, fs);
+		struct task_struct *task = CURRENT_TASK();
+		struct fs_struct *fs = CHAINED(task, fs);
 
-		path = FIELD(fs, pwd);
+		*(volatile __u64 *)&s->root_entry = (__u64)CHAINED(fs, pwd.dentry);
+		*(volatile __u64 *)&s->root_mount = (__u64)CHAINED(fs, pwd.mnt);
+		path.dentry = (struct dentry *)*(volatile __u64 *)&s->root_entry;
+		path.mnt = (struct vfsmount *)*(volatile __u64 *)&s->root_mount;
 	} else {
 		struct file *file = file_of(directory);
 

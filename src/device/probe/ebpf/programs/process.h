@@ -83,10 +83,10 @@ int process_start(__u64 *context)
 
 INLINE void segment_command_line(struct scratch *s)
 {
-	struct task_struct *task = (struct task_struct *)current_task();
-	struct mm_struct *memory = FIELD(task, mm);
-	__u64 start = FIELD(memory, arg_start);
-	__u64 size = FIELD(memory, arg_end) - start;
+	struct task_struct *task = CURRENT_TASK();
+	struct mm_struct *memory = CHAINED(task, mm);
+	__u64 start = CHAINED(memory, arg_start);
+	__u64 size = CHAINED(memory, arg_end) - start;
 	__u64 at = s->length;
 	__u8 flags = 0;
 
@@ -296,7 +296,7 @@ int process_exit(void *context)
 
 #endif
 
-SECTION("raw_tp/exec_failed")
+SECTION(ON_SYSTEM_CALL)
 int exec_failed(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
@@ -326,7 +326,7 @@ int exec_failed(__u64 *context)
 	return 0;
 }
 
-SECTION("raw_tp/blind_spot")
+SECTION(ON_SYSTEM_CALL)
 int blind_spot(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);

@@ -6,10 +6,10 @@
 INLINE __u64 current_start_ns(void)
 {
 #if CANDOR_KERNEL_OBJECTS
-	struct task_struct *task = (struct task_struct *)current_task();
-	struct task_struct *leader = FIELD(task, group_leader);
+	struct task_struct *task = CURRENT_TASK();
+	struct task_struct *leader = CHAINED(task, group_leader);
 
-	return FIELD(leader, start_boottime);
+	return CHAINED(leader, start_boottime);
 #else
 	return 0; /* user space fills it in from /proc */
 #endif
@@ -17,7 +17,7 @@ INLINE __u64 current_start_ns(void)
 
 INLINE struct record_header *header_of(struct scratch *s)
 {
-	return (struct record_header *)s->record;
+	return __builtin_assume_aligned(s->record, 8);
 }
 
 /* Begins a record of the current process; gives the place of its body, zeroed. */
@@ -40,7 +40,7 @@ INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body
 	__builtin_memset(header->comm, 0, sizeof(header->comm));
 	current_comm(header->comm, sizeof(header->comm));
 	s->length = sizeof(*header) + body_size;
-	__builtin_memset(s->record + sizeof(*header), 0, body_size);
+	__builtin_memset(__builtin_assume_aligned(s->record + sizeof(*header), 8), 0, body_size);
 	return s->record + sizeof(*header);
 }
 

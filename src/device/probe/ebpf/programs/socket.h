@@ -209,7 +209,7 @@ INLINE void keep_unix_names(struct scratch *s)
 		map_update(&unix_socket_names, &s->key, &s->names, UPDATE_ANY);
 }
 
-SECTION("raw_tp/socket_setup")
+SECTION(ON_SYSTEM_CALL)
 int socket_setup(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);

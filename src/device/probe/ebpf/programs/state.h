@@ -37,10 +37,13 @@ struct scratch {
 	__u64 moved;         /* transfer: bytes, before this call, that had gone this way */
 	__u64 bytes;         /* transfer: bytes of this call */
 	__s64 message;       /* payload: which message of the call is next */
+	__u64 root_entry;    /* path walk */
+	__u64 root_mount;
 	struct descriptor_key key;
 	struct descriptor descriptor;
 	struct unix_names names;
-	__u8 record[RECORD_MAX + RECORD_SLACK];
+	/* Aligned, or else clang zeroes and copies it byte by byte. */
+	__u8 record[RECORD_MAX + RECORD_SLACK] __attribute__((aligned(8)));
 };
 
 enum entry {

@@ -108,7 +108,7 @@ INLINE __u64 transfer_bytes(struct scratch *s)
 	return bytes;
 }
 
-SECTION("raw_tp/transfer")
+SECTION(ON_SYSTEM_CALL)
 int transfer(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
@@ -197,7 +197,7 @@ done:
 #define TYPE_BLOCK 0060000
 
 /* A descriptor that is used but was never seen to be made: inherited, duplicated, received, or open before. */
-SECTION("raw_tp/descriptor_found")
+SECTION(ON_SYSTEM_CALL)
 int descriptor_found(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
@@ -262,7 +262,7 @@ int descriptor_found(__u64 *context)
 
 #else
 
-SECTION("raw_tp/descriptor_found")
+SECTION(ON_SYSTEM_CALL)
 int descriptor_found(__u64 *context)
 {
 	/* Without the kernel's objects nobody knows what it is: `transfer` counts it as filtered and never comes here. */
@@ -342,7 +342,7 @@ INLINE void segment_buffer(struct scratch *s, __u64 buffer, __u64 length)
  * The payload of one message, where it tells a name. A call with several messages comes here once for each, by tail
  * call, since a loop around all of this is more than the verifier follows.
  */
-SECTION("raw_tp/socket_payload")
+SECTION(ON_SYSTEM_CALL)
 int socket_payload(__u64 *context)
 {
 	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
