@@ -16,13 +16,14 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError, procfs};
+use crate::device::probe::{Probe, ProbeError, RawBatch, procfs, replay};
+use crate::device::raw_capture::CaptureWriter;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{ListenError, Server};
 use crate::device::session::{
     Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
 };
-use crate::event::{Event, ProbeId, ProbeStatus, Selection, SessionHeader};
+use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
@@ -281,10 +282,32 @@ impl Interpreter for DecodeAndAttribute {
 }
 
 fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {
-    let source = ProbeError::Unsupported("replay is not merged yet".to_owned());
-    Err(DaemonError::Replay { path: path.to_owned(), source })
+    let opened = replay::open(path).map_err(|source| DaemonError::Replay { path: path.to_owned(), source })?;
+    let (probe, replay::CaptureHeader { header, phase_marks, end, condition }) = opened;
+    if let Some((offset, reason)) = &condition.damage {
+        tracing::error!(?path, offset, reason, "the capture is damaged; it is replayed up to there");
+    } else if !condition.complete {
+        tracing::error!(?path, "the capture was cut short; it is replayed up to its end");
+    }
+    let marks = phase_marks.into_iter().map(|(time_ns, mark)| (time_ns, mark.phase, mark.note)).collect();
+    let replay = Some(Replay { header, marks, end });
+    Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay })
 }
 
-fn create_keeper(_path: &Path, _header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
-    Err(io::ErrorKind::Unsupported.into())
+impl RawKeeper for CaptureWriter {
+    fn records(&mut self, batch: &RawBatch) -> io::Result<()> {
+        Self::records(self, batch)
+    }
+
+    fn phase_mark(&mut self, time_ns: u64, phase: &Phase, note: &str) -> io::Result<()> {
+        Self::phase_mark(self, time_ns, phase, note)
+    }
+
+    fn finish(self: Box<Self>, end: &SessionEnd) -> io::Result<()> {
+        Self::finish(*self, end)
+    }
+}
+
+fn create_keeper(path: &Path, header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
+    Ok(Box::new(CaptureWriter::create(path, header)?))
 }
