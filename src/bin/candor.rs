@@ -34,8 +34,7 @@ impl EmbeddedDaemon for Embedded {
 
 #[cfg(feature = "device")]
 fn start_embedded(request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, CommandError> {
-    use candor::device::daemon::{Daemon, DaemonOptions, ProbeSource};
-    use candor::device::service::ListenAddress;
+    use candor::device::daemon::{Daemon, DaemonOptions, ListenAddress, ProbeSource};
 
     let options = DaemonOptions {
         listen: ListenAddress::Unix(request.socket),

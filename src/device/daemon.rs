@@ -16,12 +16,14 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError, procfs};
-use crate::device::service::{ListenAddress, ListenError, Server};
+use crate::device::probe::{Probe, ProbeError, RawBatch, procfs, replay};
+use crate::device::raw_capture::CaptureWriter;
+pub use crate::device::service::ListenAddress;
+use crate::device::service::{ListenError, Server};
 use crate::device::session::{
-    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
+    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark, SessionManager,
 };
-use crate::event::{Event, ProbeId, ProbeStatus, Selection, SessionHeader};
+use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
@@ -189,7 +191,10 @@ struct OpenProbes {
 fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, DaemonError> {
     match source {
         ProbeSource::Given(probes, unavailable) => Ok(OpenProbes { probes, unavailable, replay: None }),
-        ProbeSource::Replay(path) => open_replay(&path),
+        ProbeSource::Replay(path) => {
+            let (probe, replay) = open_replay(&path)?;
+            Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay: Some(replay) })
+        }
         ProbeSource::Kernel(options) => {
             let opened = ebpf::open_with(&options);
             let user_id = geteuid();
@@ -279,11 +284,47 @@ impl Interpreter for DecodeAndAttribute {
     }
 }
 
-fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {
-    let source = ProbeError::Unsupported("replay is not merged yet".to_owned());
-    Err(DaemonError::Replay { path: path.to_owned(), source })
+/// Opens a capture for replay.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn open_replay(path: &Path) -> Result<(Box<dyn Probe>, Replay), DaemonError> {
+    let (probe, capture) =
+        replay::open(path).map_err(|source| DaemonError::Replay { path: path.to_owned(), source })?;
+    if let Some((offset, what)) = &capture.condition.damage {
+        tracing::warn!(path = %path.display(), offset, what, "the capture is damaged; it is replayed up to there");
+    } else if !capture.condition.complete {
+        tracing::warn!(path = %path.display(), "the capture was cut short");
+    }
+    let marks = capture.batches_before_marks.into_iter().zip(capture.phase_marks);
+    let marks = marks.map(|(batches_before, (time_ns, mark))| ReplayedMark { batches_before, time_ns, mark }).collect();
+    let replay = Replay { header: capture.header, marks, end: capture.end };
+    Ok((probe, replay))
 }
 
-fn create_keeper(_path: &Path, _header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
-    Err(io::ErrorKind::Unsupported.into())
+/// Creates a raw capture for a session.
+///
+/// # Errors
+///
+/// When the file exists already, or cannot be written.
+pub fn create_keeper(path: &Path, header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
+    Ok(Box::new(Keeper(CaptureWriter::create(path, header)?)))
+}
+
+/// A raw capture, as a session sees it.
+struct Keeper(CaptureWriter);
+
+impl RawKeeper for Keeper {
+    fn records(&mut self, batch: &RawBatch) -> io::Result<()> {
+        self.0.records(batch)
+    }
+
+    fn phase_mark(&mut self, time_ns: u64, phase: &Phase, note: &str) -> io::Result<()> {
+        self.0.phase_mark(time_ns, phase, note)
+    }
+
+    fn finish(self: Box<Self>, end: &SessionEnd) -> io::Result<()> {
+        self.0.finish(end)
+    }
 }
