@@ -1,5 +1,6 @@
 //! Bad input to `candor`: each has its own message and exit status, and what was recorded stays readable.
 #![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::fs;
 use std::io::Write as _;

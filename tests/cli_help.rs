@@ -1,5 +1,6 @@
 //! What `candor --help` teaches, for every command. A change of it is a change that users see: review the snapshot.
 #![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::process::Command;
 

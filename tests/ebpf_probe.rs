@@ -1,5 +1,6 @@
 //! The eBPF probe against real programs on the running kernel: tier 1, the kernel's own objects.
 #![cfg(feature = "ebpf")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod ebpf_support;
 
