@@ -583,3 +583,65 @@ async fn device_health_and_reflection_answer() {
     }
     daemon.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_replayed_capture_gives_the_same_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw_captures = Some(directory.path().to_owned());
+    let options = candor::device::session::ManagerOptions { raw_captures, ..support::manager_options() };
+    let daemon = Daemon::start_with(options).await;
+    let mut client = daemon.client().await;
+    daemon.script.preexisting(PROCESS_START, 1, 10, "");
+    daemon.script.last(FILE_OPEN, u64::MAX, 10, "/last");
+    let request = proto::StartSessionRequest { selection: user(1), keep_raw: true, ..Default::default() };
+    let started = client.start_session(request).await.unwrap().into_inner();
+    let session_id = started.header.unwrap().session_id;
+    let capture = std::path::PathBuf::from(started.raw_capture_path);
+    assert_eq!(capture, directory.path().join(format!("{session_id}.candor-raw")));
+    for (index, phase) in ["pre_consent", "foreground", "background"].into_iter().enumerate() {
+        for kind in [FILE_OPEN, TWICE, SILENT, DAMAGED] {
+            daemon.script.record(kind, clock::boot_ns(), 10, &format!("/{phase}"));
+        }
+        // 1 at the beginning, then 3 of the records and 1 mark each time.
+        support::until("the records", || daemon.sessions.list()[0].events == 4 + 4 * index as u64).await;
+        let mark = proto::MarkPhaseRequest {
+            session_id: session_id.clone(),
+            phase: phase.to_owned(),
+            note: format!("note {index}"),
+        };
+        client.mark_phase(mark).await.unwrap();
+    }
+    stop(&mut client, &session_id).await;
+    let original = Reader::open(&mut client, &session_id, 0).await.rest().await;
+    assert_eq!((original.events.len(), original.end().totals.events), (14, 14));
+    daemon.shutdown().await;
+
+    let replay = async |capture: &std::path::Path| {
+        let (probe, replay) = candor::device::daemon::open_replay(capture).unwrap();
+        let options = candor::device::session::ManagerOptions { replay: Some(replay), ..support::manager_options() };
+        let daemon = Daemon::start_probes(options, Script::default(), vec![probe]).await;
+        let mut client = daemon.client().await;
+        // What is asked for does not count: the capture says what the session was.
+        let request = proto::StartSessionRequest { label: "ignored".to_owned(), ..Default::default() };
+        let header = client.start_session(request.clone()).await.unwrap().into_inner().header.unwrap();
+        let whole = Reader::open(&mut client, &header.session_id, 0).await.rest().await;
+        let refused = client.start_session(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+        daemon.shutdown().await;
+        whole
+    };
+    let again = replay(&capture).await;
+    assert_eq!(again.header, original.header);
+    assert_eq!(again.events, original.events);
+    // A subscriber's stages are its own; both readers began late and read everything.
+    assert_eq!(again.end, original.end);
+
+    // Cut short: what is there is given, and that something is missing is said.
+    let bytes = std::fs::read(&capture).unwrap();
+    let cut = directory.path().join("cut");
+    std::fs::write(&cut, &bytes[..bytes.len() - 20]).unwrap();
+    let again = replay(&cut).await;
+    assert_eq!(again.events, original.events);
+    assert_eq!(again.end().reason, SessionEndReason::InputEnded);
+    assert_eq!(again.gaps.last().unwrap().reason, "capture_cut");
+}

@@ -21,7 +21,7 @@ use crate::device::raw_capture::CaptureWriter;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{ListenError, Server};
 use crate::device::session::{
-    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
+    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark, SessionManager,
 };
 use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
@@ -191,7 +191,10 @@ struct OpenProbes {
 fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, DaemonError> {
     match source {
         ProbeSource::Given(probes, unavailable) => Ok(OpenProbes { probes, unavailable, replay: None }),
-        ProbeSource::Replay(path) => open_replay(&path),
+        ProbeSource::Replay(path) => {
+            let (probe, replay) = open_replay(&path)?;
+            Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay: Some(replay) })
+        }
         ProbeSource::Kernel(options) => {
             let opened = ebpf::open_with(&options);
             let user_id = geteuid();
@@ -281,33 +284,47 @@ impl Interpreter for DecodeAndAttribute {
     }
 }
 
-fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {
-    let opened = replay::open(path).map_err(|source| DaemonError::Replay { path: path.to_owned(), source })?;
-    let (probe, replay::CaptureHeader { header, phase_marks, end, condition }) = opened;
-    if let Some((offset, reason)) = &condition.damage {
-        tracing::error!(?path, offset, reason, "the capture is damaged; it is replayed up to there");
-    } else if !condition.complete {
-        tracing::error!(?path, "the capture was cut short; it is replayed up to its end");
+/// Opens a capture for replay.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn open_replay(path: &Path) -> Result<(Box<dyn Probe>, Replay), DaemonError> {
+    let (probe, capture) =
+        replay::open(path).map_err(|source| DaemonError::Replay { path: path.to_owned(), source })?;
+    if let Some((offset, what)) = &capture.condition.damage {
+        tracing::warn!(path = %path.display(), offset, what, "the capture is damaged; it is replayed up to there");
+    } else if !capture.condition.complete {
+        tracing::warn!(path = %path.display(), "the capture was cut short");
     }
-    let marks = phase_marks.into_iter().map(|(time_ns, mark)| (time_ns, mark.phase, mark.note)).collect();
-    let replay = Some(Replay { header, marks, end });
-    Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay })
+    let marks = capture.batches_before_marks.into_iter().zip(capture.phase_marks);
+    let marks = marks.map(|(batches_before, (time_ns, mark))| ReplayedMark { batches_before, time_ns, mark }).collect();
+    let replay = Replay { header: capture.header, marks, end: capture.end };
+    Ok((probe, replay))
 }
 
-impl RawKeeper for CaptureWriter {
+/// Creates a raw capture for a session.
+///
+/// # Errors
+///
+/// When the file exists already, or cannot be written.
+pub fn create_keeper(path: &Path, header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
+    Ok(Box::new(Keeper(CaptureWriter::create(path, header)?)))
+}
+
+/// A raw capture, as a session sees it.
+struct Keeper(CaptureWriter);
+
+impl RawKeeper for Keeper {
     fn records(&mut self, batch: &RawBatch) -> io::Result<()> {
-        Self::records(self, batch)
+        self.0.records(batch)
     }
 
     fn phase_mark(&mut self, time_ns: u64, phase: &Phase, note: &str) -> io::Result<()> {
-        Self::phase_mark(self, time_ns, phase, note)
+        self.0.phase_mark(time_ns, phase, note)
     }
 
     fn finish(self: Box<Self>, end: &SessionEnd) -> io::Result<()> {
-        Self::finish(*self, end)
+        self.0.finish(end)
     }
-}
-
-fn create_keeper(path: &Path, header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
-    Ok(Box::new(CaptureWriter::create(path, header)?))
 }

@@ -266,7 +266,7 @@ pub fn manager_options() -> ManagerOptions {
         max_sessions: 4,
         raw_captures: None,
         prepare: Box::new(|_| Preparation { packages: PackageList::default(), interpreter: Box::new(ToyInterpreter) }),
-        create_keeper: Box::new(|_, _| Err(std::io::ErrorKind::Unsupported.into())),
+        create_keeper: Box::new(candor::device::daemon::create_keeper),
         process_exists: Box::new(|_| true),
         replay: None,
     }

@@ -24,6 +24,8 @@ pub struct CaptureHeader {
     pub header: SessionHeader,
     /// Phase marks, with their boot time in nanoseconds, in the order of the file.
     pub phase_marks: Vec<(u64, PhaseMark)>,
+    /// For each of them, how many batches that [`Probe::poll`] gives stand before it.
+    pub batches_before_marks: Vec<u64>,
     /// The end of the session; `None` when the capture was cut short.
     pub end: Option<SessionEnd>,
     /// How whole the capture is.
@@ -42,13 +44,18 @@ pub fn open(path: &Path) -> Result<(Box<dyn Probe>, CaptureHeader), ProbeError> 
     let mut header = CaptureHeader {
         header: reader.header().clone(),
         phase_marks: Vec::new(),
+        batches_before_marks: Vec::new(),
         end: None,
         condition: CaptureCondition::default(),
     };
+    let mut batches = 0;
     for entry in reader.by_ref() {
         match entry {
-            CaptureEntry::Records(_) => {}
-            CaptureEntry::PhaseMark(time_ns, mark) => header.phase_marks.push((time_ns, mark)),
+            CaptureEntry::Records(_) => batches += 1,
+            CaptureEntry::PhaseMark(time_ns, mark) => {
+                header.phase_marks.push((time_ns, mark));
+                header.batches_before_marks.push(batches);
+            }
             CaptureEntry::End(end) => header.end = Some(*end),
         }
     }
@@ -166,6 +173,7 @@ mod tests {
 
         let (mut probe, capture) = open(&path).unwrap();
         assert_eq!((&capture.header, &capture.end), (&header, &Some(end)));
+        assert_eq!(capture.batches_before_marks, [1]);
         assert_eq!((capture.phase_marks[0].0, capture.phase_marks[0].1.phase.as_str()), (5, "silent"));
         assert!(capture.condition.complete);
 

@@ -16,7 +16,7 @@ use crate::device::clock;
 use crate::device::event_bus::{Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
 use crate::event::{
-    ClockAnchor, DeviceInfo, Phase, ProbeStatus, Selection, SessionEnd, SessionEndReason, SessionHeader,
+    ClockAnchor, DeviceInfo, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd, SessionEndReason, SessionHeader,
 };
 
 /// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
@@ -53,10 +53,21 @@ pub struct ManagerOptions {
 pub struct Replay {
     /// Its session.
     pub header: SessionHeader,
-    /// Its phase marks: boot time in nanoseconds, phase, note.
-    pub marks: Vec<(u64, Phase, String)>,
+    /// Its phase marks, in order.
+    pub marks: Vec<ReplayedMark>,
     /// Its end; `None` when it was cut short.
     pub end: Option<SessionEnd>,
+}
+
+/// A phase mark of a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayedMark {
+    /// Batches of records before it.
+    pub batches_before: u64,
+    /// Boot time, in nanoseconds.
+    pub time_ns: u64,
+    /// The phase that began, and what the client said.
+    pub mark: PhaseMark,
 }
 
 /// What a client asks for.
@@ -195,7 +206,7 @@ impl SessionManager {
         };
         let slot = reservation.slot;
         let selection = header.selection.clone();
-        let replayed = replay.map(|replay| Replayed { marks: replay.marks, end: replay.end });
+        let replayed = replay.map(|replay| Replayed { marks: replay.marks.into(), batches: 0, end: replay.end });
         let is_replay = replayed.is_some();
         let manager = self.clone();
         let open: OpenSession = Box::new(move |statuses| {

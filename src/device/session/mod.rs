@@ -24,4 +24,4 @@ mod targets;
 pub use self::core::{Session, SessionSummary};
 pub use error::SessionError;
 pub use interpret::{CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper};
-pub use manager::{ManagerOptions, Replay, SessionManager, StartRequest, Started};
+pub use manager::{ManagerOptions, Replay, ReplayedMark, SessionManager, StartRequest, Started};

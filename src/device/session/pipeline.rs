@@ -13,7 +13,7 @@ use super::{Interpretation, Interpreter, RawKeeper};
 use crate::device::clock;
 use crate::device::probe::{RawBatch, SessionSlot};
 use crate::event::{
-    Event, Family, Gap, Phase, ProbeStatus, ProgramCounters, SessionEnd, SessionEndReason, Stage, StreamEntry,
+    Event, Family, Gap, PhaseMark, ProbeStatus, ProgramCounters, SessionEnd, SessionEndReason, Stage, StreamEntry,
 };
 
 /// How often a session's totals go out when nothing is lost.
@@ -23,8 +23,10 @@ const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
 const REASON_SHORT_HEADER: &str = "short_header";
 /// The probe broke and will give nothing more.
 pub(super) const REASON_PROBE_FAILED: &str = "probe_failed";
+/// The replayed capture has no end: it was cut short, or is damaged.
+pub(super) const REASON_CAPTURE_CUT: &str = "capture_cut";
 /// The last records of a session were not all there in time.
-const REASON_DRAIN_CUT: &str = "drain_cut";
+pub(super) const REASON_DRAIN_CUT: &str = "drain_cut";
 
 /// What the probe thread tells the pipeline. All of it comes through one channel, so its order is the order in which it
 /// happened.
@@ -40,8 +42,7 @@ pub(super) enum Message {
     Mark {
         slot: SessionSlot,
         time_ns: u64,
-        phase: Phase,
-        note: String,
+        mark: PhaseMark,
     },
     /// Nothing more comes for this slot.
     End(Box<End>),
@@ -68,8 +69,8 @@ pub(super) struct End {
     pub(super) slot: SessionSlot,
     pub(super) reason: SessionEndReason,
     pub(super) statuses: Vec<ProbeStatus>,
-    /// The drain was given up before the probes were empty.
-    pub(super) cut: bool,
+    /// Records may be missing before the end, for this reason.
+    pub(super) missing: Option<&'static str>,
     /// The end to give in place of one of our own: that of a capture.
     pub(super) captured: Option<SessionEnd>,
 }
@@ -136,7 +137,7 @@ impl Pipeline {
         let statuses = Vec::new();
         for slot in self.sessions.keys().copied().collect::<Vec<_>>() {
             let reason = SessionEndReason::DaemonShutdown;
-            self.end(End { slot, reason, statuses: statuses.clone(), cut: true, captured: None });
+            self.end(End { slot, reason, statuses: statuses.clone(), missing: Some(REASON_DRAIN_CUT), captured: None });
         }
     }
 
@@ -181,9 +182,9 @@ impl Pipeline {
                 }
                 self.programs = programs;
             }
-            Message::Mark { slot, time_ns, phase, note } => {
+            Message::Mark { slot, time_ns, mark } => {
                 if let Some(active) = self.sessions.get(&slot) {
-                    active.session.mark_at(time_ns, &phase, &note);
+                    active.session.mark_at(time_ns, &mark.phase, &mark.note);
                 }
             }
             Message::End(end) => self.end(*end),
@@ -214,9 +215,9 @@ impl Pipeline {
     fn end(&mut self, end: End) {
         let Some(active) = self.sessions.remove(&end.slot) else { return };
         let time_ns = active.now_ns();
-        if end.cut {
+        if let Some(reason) = end.missing {
             // How many are missing nobody knows; 0 says that.
-            let gap = gap(Stage::Reader, REASON_DRAIN_CUT, 0, Vec::new(), time_ns);
+            let gap = gap(Stage::Reader, reason, 0, Vec::new(), time_ns);
             active.session.append(vec![StreamEntry::Gap(gap)], None, |_| {});
         }
         active.session.finish(time_ns, |totals| {

@@ -1,6 +1,6 @@
 //! The probe thread: drives every probe, and nothing else touches them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::core::Session;
-use super::pipeline::{Begin, End, Lost, Message, REASON_PROBE_FAILED};
+use super::manager::ReplayedMark;
+use super::pipeline::{Begin, End, Lost, Message, REASON_CAPTURE_CUT, REASON_DRAIN_CUT, REASON_PROBE_FAILED};
 use super::{Interpreter, SessionError};
 use crate::device::clock;
 use crate::device::probe::{PollState, Probe, ProbeError, RawBatch, SessionSlot};
-use crate::event::{Phase, ProbeId, ProbeState, ProbeStatus, Selection, SessionEnd, SessionEndReason};
+use crate::event::{ProbeId, ProbeState, ProbeStatus, Selection, SessionEnd, SessionEndReason};
 
 /// A poll waits this long at least when nothing came, and twice as long each time nothing comes again ...
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -51,7 +52,9 @@ pub(super) type OpenSession =
 
 /// What a capture says beyond its records.
 pub(super) struct Replayed {
-    pub(super) marks: Vec<(u64, Phase, String)>,
+    pub(super) marks: VecDeque<ReplayedMark>,
+    /// Batches handed on so far: a mark goes where it was among the records, so that the numbers are the same again.
+    pub(super) batches: u64,
     pub(super) end: Option<SessionEnd>,
 }
 
@@ -77,7 +80,7 @@ pub(super) struct ProbeThread {
     commands: Receiver<Command>,
     messages: SyncSender<Message>,
     active: BTreeSet<SessionSlot>,
-    captured_ends: BTreeMap<SessionSlot, SessionEnd>,
+    replayed: BTreeMap<SessionSlot, Replayed>,
     wait: Duration,
     counters_read: Instant,
     counters_read_ns: u64,
@@ -98,7 +101,7 @@ impl ProbeThread {
             commands,
             messages,
             active: BTreeSet::new(),
-            captured_ends: BTreeMap::new(),
+            replayed: BTreeMap::new(),
             wait: SHORTEST_WAIT,
             counters_read: Instant::now(),
             counters_read_ns: clock::boot_ns(),
@@ -187,13 +190,9 @@ impl ProbeThread {
         self.wait = SHORTEST_WAIT;
         let begin = Begin { session: session.clone(), interpreter, replayed: replayed.is_some() };
         self.send(Message::Begin(Box::new(begin)))?;
-        if let Some(Replayed { marks, end }) = replayed {
-            for (time_ns, phase, note) in marks {
-                self.send(Message::Mark { slot, time_ns, phase, note })?;
-            }
-            if let Some(end) = end {
-                self.captured_ends.insert(slot, end);
-            }
+        if let Some(replayed) = replayed {
+            self.replayed.insert(slot, replayed);
+            self.replay_marks()?;
         }
         for batch in batches {
             self.send_records(batch)?;
@@ -265,16 +264,21 @@ impl ProbeThread {
             batches.push(batch);
         }
         // What was on its way first, then the final totals: the order in which it happened.
-        let cut = !self.drain()?;
+        let mut missing = if self.drain()? { None } else { Some(REASON_DRAIN_CUT) };
         for batch in batches {
             self.send_records(batch)?;
         }
         self.read_counters()?;
         let statuses = self.publish_statuses();
-        let captured = self.captured_ends.remove(&slot);
+        let mut captured = None;
         // A replay that is stopped before its end did not end as the capture says.
-        let captured = captured.filter(|_| reason == SessionEndReason::InputEnded);
-        self.send(Message::End(Box::new(End { slot, reason, statuses, cut, captured })))
+        if let Some(replayed) = self.replayed.remove(&slot).filter(|_| reason == SessionEndReason::InputEnded) {
+            captured = replayed.end;
+            if captured.is_none() {
+                missing = Some(REASON_CAPTURE_CUT);
+            }
+        }
+        self.send(Message::End(Box::new(End { slot, reason, statuses, missing, captured })))
     }
 
     /// Polls without waiting until every probe has nothing more. `false`: it had to be given up.
@@ -316,7 +320,12 @@ impl ProbeThread {
             batches.push(batch);
         }
         for batch in batches {
+            let replayed = !batch.is_empty();
             self.send_records(batch)?;
+            if replayed && !self.replayed.is_empty() {
+                self.replayed.values_mut().for_each(|replayed| replayed.batches += 1);
+                self.replay_marks()?;
+            }
         }
         if failures > 0 {
             self.publish_statuses();
@@ -329,6 +338,19 @@ impl ProbeThread {
             std::thread::sleep(LONGEST_WAIT);
         }
         Ok(polled)
+    }
+
+    /// Hands on the marks whose place among the records is reached.
+    fn replay_marks(&mut self) -> Result<(), Gone> {
+        let mut due = Vec::new();
+        for (slot, replayed) in &mut self.replayed {
+            while replayed.marks.front().is_some_and(|next| next.batches_before <= replayed.batches)
+                && let Some(ReplayedMark { time_ns, mark, .. }) = replayed.marks.pop_front()
+            {
+                due.push(Message::Mark { slot: *slot, time_ns, mark });
+            }
+        }
+        due.into_iter().try_for_each(|mark| self.send(mark))
     }
 
     /// Hands on what the probes have lost since the last time.
