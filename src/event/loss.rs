@@ -44,8 +44,8 @@ impl Stage {
 /// The account of one stage. It holds that `produced == delivered + filtered + dropped`, where `dropped` is the sum over
 /// its reasons; a test proves it for each stage.
 ///
-/// One unit in is one unit of account: where a stage makes several events of one record, or merges several records, it
-/// counts the records.
+/// The unit is the act: a record that makes k events counts k at every stage (and one when it makes none), so that what a
+/// stage delivers is what the next one gets, and the last number is the number of events received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageTotals {
