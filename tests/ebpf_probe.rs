@@ -1,5 +1,6 @@
 //! The eBPF probe against real programs on the running kernel: tier 1, the kernel's own objects.
 #![cfg(feature = "ebpf")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod ebpf_support;
 
@@ -482,7 +483,7 @@ os._exit(0)
         }
     };
     let query = fixture.expect("query", dns(1)).segment(segment_tag::PAYLOAD).unwrap();
-    assert!(query.windows(9).any(|window| window == b"\x07tracker\x07"[..9].as_ref()), "{query:?}");
+    assert!(query.windows(9).any(|window| window == b"\x07tracker\x07".as_slice()), "{query:?}");
     // The resolver asks for A and AAAA with one sendmmsg: each is a record of its own.
     assert_eq!(fixture.count(dns(1)), 2);
     assert_eq!(fixture.count(dns(2)), 2);

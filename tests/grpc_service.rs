@@ -1,5 +1,6 @@
 //! The service end to end: a scripted probe, the real pipeline, a Unix socket, a generated client.
 #![cfg(all(feature = "device", feature = "host"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod support;
 
@@ -215,8 +216,12 @@ async fn accounts_balance_at_every_stage_and_losses_show_where_they_were() {
     let whole = reader.rest().await;
     // 2 of the twofold record, 1 file, 1 mark.
     assert_eq!(whole.sequences(), [2, 3, 4, 5]);
-    let gaps: Vec<_> = whole.gaps.iter().map(|gap| (gap.stage, gap.reason.as_str(), gap.count)).collect();
-    assert_eq!(gaps, [(Stage::Decode, "damaged", 2), (Stage::Decode, "short_header", 1)]);
+    // Damaged records next to each other make one gap, unless a poll came between them.
+    let missing = |reason: &str| -> u64 {
+        let of_reason = whole.gaps.iter().filter(|gap| gap.stage == Stage::Decode && gap.reason == reason);
+        of_reason.map(|gap| gap.count).sum()
+    };
+    assert_eq!((missing("damaged"), missing("short_header")), (2, 1), "{:?}", whole.gaps);
     assert_eq!(whole.gaps[0].families, [Family::File]);
     let totals = &whole.end().totals;
     assert_accounts(totals);
@@ -396,8 +401,9 @@ async fn a_session_of_process_trees_ends_with_the_last_process() {
     daemon.script.record(PROCESS_START, 1, 11, "");
     daemon.script.record(PROCESS_EXIT, 2, 10, "");
     daemon.script.record(FILE_OPEN, 3, 11, "/child lives on");
-    daemon.script.record(PROCESS_EXIT, 4, 11, "");
+    // Before the last exit: the session may end at once.
     daemon.script.last(FILE_OPEN, 5, 11, "/final totals");
+    daemon.script.record(PROCESS_EXIT, 4, 11, "");
     let whole = reader.rest().await;
     assert_eq!(whole.end().reason, SessionEndReason::TargetsExited);
     assert_eq!(whole.sequences(), [1, 2, 3, 4, 5]);

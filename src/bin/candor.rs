@@ -17,7 +17,36 @@ fn start_embedded(_request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, 
     ))
 }
 
+/// A daemon and the runtime it lives in.
 #[cfg(feature = "device")]
-fn start_embedded(_request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, CommandError> {
-    Err(CommandError::new(Exit::Internal, "the daemon is not joined in yet"))
+struct Embedded {
+    runtime: tokio::runtime::Runtime,
+    daemon: candor::device::daemon::Daemon,
+}
+
+#[cfg(feature = "device")]
+impl EmbeddedDaemon for Embedded {
+    fn shutdown(self: Box<Self>) {
+        let Self { runtime, daemon } = *self;
+        runtime.block_on(daemon.shutdown());
+    }
+}
+
+#[cfg(feature = "device")]
+fn start_embedded(request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, CommandError> {
+    use candor::device::daemon::{Daemon, DaemonOptions, ListenAddress, ProbeSource};
+
+    let options = DaemonOptions {
+        listen: ListenAddress::Unix(request.socket),
+        probes: request.replay.map_or_else(ProbeSource::default, ProbeSource::Replay),
+        raw_captures: request.raw_captures,
+        ..DaemonOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime
+        .map_err(|error| CommandError::new(Exit::Internal, format!("cannot start the daemon's runtime: {error}")))?;
+    let daemon = runtime
+        .block_on(Daemon::start(options))
+        .map_err(|error| CommandError::new(Exit::from_code(error.exit_code()), error.to_string()))?;
+    Ok(Box::new(Embedded { runtime, daemon }))
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
 use crate::device::settings::{Format, Settings, Verb};
-use crate::event::{ProbeState, ProbeStatus};
+use crate::event::{Family, ProbeState, ProbeStatus};
 
 /// Everything is attached; or the daemon was told to end.
 const EXIT_OK: u8 = 0;
@@ -27,7 +27,12 @@ const EXIT_NOT_ALL_ATTACHED: u8 = 2;
 ///
 /// When it cannot be done; [`exit_code`] gives the exit status of the error.
 pub fn run(settings: Settings) -> anyhow::Result<u8> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("--log {}", settings.log))?;
+    // A level alone is meant for our own log: at "debug" the HTTP/2 library writes down every frame.
+    let directives = match settings.log.parse::<tracing::Level>() {
+        Ok(level) => format!("warn,candor={level}"),
+        Err(_) => settings.log.clone(),
+    };
+    let filter = EnvFilter::try_new(directives).with_context(|| format!("--log {}", settings.log))?;
     let colours = io::IsTerminal::is_terminal(&io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
     match settings.verb {
@@ -39,8 +44,7 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
                 Format::Json => json(&statuses),
             };
             io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
-            let all = !statuses.is_empty() && statuses.iter().all(|status| status.state == ProbeState::Attached);
-            Ok(if all { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
+            Ok(if every_family_attached(&statuses) { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
         }
     }
 }
@@ -77,6 +81,13 @@ fn serve(options: DaemonOptions) -> anyhow::Result<u8> {
         tracing::info!("done");
         Ok(EXIT_OK)
     })
+}
+
+/// Whether some probe sees everything of each family. Not each probe: one that samples `/proc` is partial by nature.
+fn every_family_attached(statuses: &[ProbeStatus]) -> bool {
+    [Family::Process, Family::File, Family::Socket]
+        .iter()
+        .all(|family| statuses.iter().any(|status| status.family == *family && status.state == ProbeState::Attached))
 }
 
 fn text(statuses: &[ProbeStatus]) -> String {
@@ -128,7 +139,7 @@ fn json_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Family, ProbeId};
+    use crate::event::ProbeId;
 
     #[test]
     fn json_is_what_a_parser_reads_back() {

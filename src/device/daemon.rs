@@ -16,12 +16,14 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError};
-use crate::device::service::{ListenAddress, ListenError, Server};
+use crate::device::probe::{Probe, ProbeError, RawBatch, procfs, replay};
+use crate::device::raw_capture::CaptureWriter;
+pub use crate::device::service::ListenAddress;
+use crate::device::service::{ListenError, Server};
 use crate::device::session::{
     Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, SessionManager,
 };
-use crate::event::{Event, ProbeId, ProbeStatus, Selection, SessionHeader};
+use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
@@ -194,14 +196,16 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             let opened = ebpf::open_with(&options);
             let user_id = geteuid();
             if opened.probe.is_none() && !user_id.is_root() {
-                let refusals: Vec<_> = opened.statuses.iter().map(describe).collect();
-                return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals: refusals.join("; ") });
+                // Usually the same for every family, and said once.
+                let refusals: BTreeSet<_> = opened.statuses.iter().map(|status| status.reason.as_str()).collect();
+                let refusals = refusals.into_iter().collect::<Vec<_>>().join("; ");
+                return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals });
             }
             // The statuses of the probe that works come from itself, so that they are always those of now.
             let working = opened.probe.as_ref().map(|probe| probe.id());
             let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
             let mut probes: Vec<_> = opened.probe.into_iter().collect();
-            probes.extend(open_procfs(system_root));
+            probes.push(procfs::open(system_root.join("proc")));
             Ok(OpenProbes { probes, unavailable, replay: None })
         }
     }
@@ -211,18 +215,8 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
 #[must_use]
 pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
     let mut statuses = ebpf::open_with(options).statuses;
-    statuses.extend(open_procfs(system_root).iter().flat_map(|probe| probe.statuses()));
+    statuses.extend(procfs::open(system_root.join("proc")).statuses());
     statuses
-}
-
-fn describe(status: &ProbeStatus) -> String {
-    format!(
-        "{} for {} events is {} ({})",
-        status.probe.name(),
-        status.family.name(),
-        status.state.name(),
-        status.reason
-    )
 }
 
 fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {
@@ -287,15 +281,33 @@ impl Interpreter for DecodeAndAttribute {
     }
 }
 
-fn open_procfs(_system_root: &Path) -> Option<Box<dyn Probe>> {
-    None
-}
-
 fn open_replay(path: &Path) -> Result<OpenProbes, DaemonError> {
-    let source = ProbeError::Unsupported("replay is not merged yet".to_owned());
-    Err(DaemonError::Replay { path: path.to_owned(), source })
+    let opened = replay::open(path).map_err(|source| DaemonError::Replay { path: path.to_owned(), source })?;
+    let (probe, replay::CaptureHeader { header, phase_marks, end, condition }) = opened;
+    if let Some((offset, reason)) = &condition.damage {
+        tracing::error!(?path, offset, reason, "the capture is damaged; it is replayed up to there");
+    } else if !condition.complete {
+        tracing::error!(?path, "the capture was cut short; it is replayed up to its end");
+    }
+    let marks = phase_marks.into_iter().map(|(time_ns, mark)| (time_ns, mark.phase, mark.note)).collect();
+    let replay = Some(Replay { header, marks, end });
+    Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay })
 }
 
-fn create_keeper(_path: &Path, _header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
-    Err(io::ErrorKind::Unsupported.into())
+impl RawKeeper for CaptureWriter {
+    fn records(&mut self, batch: &RawBatch) -> io::Result<()> {
+        Self::records(self, batch)
+    }
+
+    fn phase_mark(&mut self, time_ns: u64, phase: &Phase, note: &str) -> io::Result<()> {
+        Self::phase_mark(self, time_ns, phase, note)
+    }
+
+    fn finish(self: Box<Self>, end: &SessionEnd) -> io::Result<()> {
+        Self::finish(*self, end)
+    }
+}
+
+fn create_keeper(path: &Path, header: &SessionHeader) -> io::Result<Box<dyn RawKeeper>> {
+    Ok(Box::new(CaptureWriter::create(path, header)?))
 }

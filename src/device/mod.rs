@@ -12,6 +12,7 @@ pub mod decode;
 pub mod device_info;
 pub mod event_bus;
 pub mod probe;
+pub mod raw_capture;
 pub mod service;
 pub mod session;
 pub mod settings;

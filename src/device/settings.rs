@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_replay_takes_no_other_probes() {
         let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&["serve", "--replay", "x"]) else { panic!() };
-        assert!(matches!(options.probes, ProbeSource::Replay(path) if path == PathBuf::from("x")));
+        assert!(matches!(options.probes, ProbeSource::Replay(path) if *path == *"x"));
         assert!(Arguments::try_parse_from(["candord", "serve", "--replay", "x", "--probes", "auto"]).is_err());
     }
 

@@ -4,7 +4,9 @@
 
 pub mod client;
 pub mod commands;
+pub mod correlate;
 pub mod declared_terms;
 pub mod ontology;
 pub mod recording;
+pub mod report;
 pub mod toml_source;

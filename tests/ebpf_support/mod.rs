@@ -1,6 +1,7 @@
 //! What the privileged tests share: an open probe, traced children that wait for a word, and records to look through.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

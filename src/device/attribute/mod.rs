@@ -6,12 +6,22 @@
 //!   the records, so that a replayed capture gives the same events.
 //! * **Test it:** `cargo test device::attribute`.
 
+mod open_files;
 mod package_list;
+mod process_history;
+mod uid_owner;
 
+pub use open_files::MOST_OPEN;
 pub use package_list::PackageDirectory;
+pub use process_history::{MOST_PROCESSES, REMEMBERED_AFTER_EXIT_NS};
+
+use std::sync::Arc;
+
+use open_files::{Name, Object, OpenFiles};
+use process_history::ProcessHistory;
 
 use crate::device::decode::Observation;
-use crate::event::{App, Event, Fidelity, Phase, ProbeId, ProcessRef};
+use crate::event::{App, Event, EventBody, Fidelity, FidelityReason, Outcome, Phase, ProbeId, ProcessKey, ProcessRef};
 
 /// An event, and the sessions it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,35 +32,82 @@ pub struct Attributed {
     pub event: Event,
 }
 
-/// Turns observations into events.
+/// What the attribution remembers, and what it had to forget. Cumulative where it counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttributorCounters {
+    /// Observations that told no session anything new: open files and running processes reported by both the snapshot
+    /// and the probe.
+    pub merged: u64,
+    /// Processes remembered now.
+    pub processes: usize,
+    /// Processes forgotten to make room: later acts of theirs lack the program.
+    pub evicted_processes: u64,
+    /// Open files and sockets remembered now.
+    pub open_files: usize,
+    /// Open files and sockets forgotten to make room: later totals of theirs lack the path.
+    pub evicted_open_files: u64,
+}
+
+/// Turns observations into events. Memory is bounded by [`MOST_PROCESSES`] and [`MOST_OPEN`].
 #[derive(Debug, Default)]
 pub struct Attributor {
     packages: PackageDirectory,
+    processes: ProcessHistory,
+    files: OpenFiles,
+    merged: u64,
+    /// The app of the last user id: acts come in runs of one app.
+    last_owner: Option<(u32, App)>,
 }
 
 impl Attributor {
     /// An attributor that knows these packages and no process yet.
     #[must_use]
     pub fn new(packages: PackageDirectory) -> Self {
-        Self { packages }
+        Self { packages, ..Self::default() }
     }
 
-    /// Attributes one observation and appends the event to `out`; nothing is appended when every session of the
-    /// observation has been told already (a file that both the snapshot and the probe reported as open).
-    pub fn attribute(&mut self, probe: ProbeId, observation: Observation, out: &mut Vec<Attributed>) {
-        let _ = &self.packages;
+    /// Replaces the packages, because the device's list has changed.
+    pub fn set_packages(&mut self, packages: PackageDirectory) {
+        self.packages = packages;
+        self.last_owner = None;
+    }
+
+    /// Attributes one observation and appends the event to `out`.
+    ///
+    /// Nothing is appended when every session of the observation has been told already (a file that both the snapshot
+    /// and the probe found open); in the session's account that is `filtered`, as merged. For the same reason
+    /// [`Attributed::sessions`] can be fewer than those of the observation.
+    pub fn attribute(&mut self, probe: ProbeId, mut observation: Observation, out: &mut Vec<Attributed>) {
+        for process in self.processes.advance(observation.time_ns) {
+            self.files.forget_process(process);
+        }
+        self.identify(&mut observation);
+        let sessions = self.learn(&mut observation);
+        if sessions == 0 && observation.sessions != 0 {
+            self.merged = self.merged.saturating_add(1);
+            return;
+        }
+        let executable = self.processes.executable(observation.process, observation.time_ns);
+        let app = self.owner(observation.user_id);
+        let mut hints = observation.hints;
+        hints.sort_unstable();
+        hints.dedup();
         out.push(Attributed {
-            sessions: observation.sessions,
+            sessions,
             event: Event {
                 sequence: 0,
                 time_ns: observation.time_ns,
-                process: ProcessRef { key: observation.process, name: observation.comm, executable: None },
+                process: ProcessRef {
+                    key: observation.process,
+                    name: observation.comm,
+                    executable: executable.as_deref().map(str::to_owned),
+                },
                 thread_id: observation.thread_id,
                 user_id: observation.user_id,
-                app: App::default(),
+                app,
                 phase: Phase::unmarked(),
                 probe,
-                fidelity: Fidelity::Faithful,
+                fidelity: if hints.is_empty() { Fidelity::Faithful } else { Fidelity::Hint(hints) },
                 outcome: observation.outcome,
                 body: observation.body,
             },
@@ -60,6 +117,141 @@ impl Attributor {
     /// Forgets what the sessions of these slots have been told, so that a later session in the same slot is told again.
     /// To be called when a session ends, before its slot is used again.
     pub fn forget_sessions(&mut self, sessions: u64) {
-        let _ = sessions;
+        self.processes.forget_sessions(sessions);
+        self.files.forget_sessions(sessions);
+    }
+
+    /// What is remembered, and what had to be forgotten.
+    #[must_use]
+    pub fn counters(&self) -> AttributorCounters {
+        AttributorCounters {
+            merged: self.merged,
+            processes: self.processes.len(),
+            evicted_processes: self.processes.evicted(),
+            open_files: self.files.len(),
+            evicted_open_files: self.files.evicted(),
+        }
+    }
+
+    /// Gives a process whose start the record did not know the key under which it is known.
+    fn identify(&self, observation: &mut Observation) {
+        if observation.process.start_ns == 0
+            && let Some(key) = self.processes.identify(observation.process.pid, observation.time_ns)
+        {
+            observation.process = key;
+            observation.hints.push(FidelityReason::LateIdentity);
+        }
+    }
+
+    fn owner(&mut self, user_id: u32) -> App {
+        match &self.last_owner {
+            Some((known, app)) if *known == user_id => app.clone(),
+            _ => {
+                let app = uid_owner::owner(&self.packages, user_id);
+                self.last_owner = Some((user_id, app.clone()));
+                app
+            }
+        }
+    }
+
+    /// Remembers what later observations need, fills in what earlier ones told, and returns the sessions to tell.
+    fn learn(&mut self, observation: &mut Observation) -> u64 {
+        let Observation { sessions, time_ns, process, ref hints, outcome, ref mut body, .. } = *observation;
+        let sampled = hints.contains(&FidelityReason::Sampled);
+        match body {
+            EventBody::ProcessStart(start) => {
+                let news = self.processes.started(process, start.parent, time_ns, sessions);
+                if start.preexisting { news } else { sessions }
+            }
+            EventBody::ProcessExec(exec) if outcome == Outcome::Ok => {
+                self.processes.executed(process, &exec.path, time_ns, sampled, sessions)
+            }
+            EventBody::ProcessExit(_) => {
+                self.processes.exited(process, time_ns);
+                sessions
+            }
+            EventBody::FileOpen(open) if outcome == Outcome::Ok => {
+                let Some(descriptor) = open.descriptor else { return sessions };
+                let name = Name { process, handle: open.handle, descriptor };
+                self.remember(name, Object::File(Arc::from(open.path.as_str())), open.preexisting, sessions)
+            }
+            EventBody::FileTotals(totals) => {
+                let name = Name { process, handle: totals.handle, descriptor: totals.descriptor };
+                if let Some(Object::File(path)) = self.files.object(name) {
+                    totals.path = path.to_string();
+                }
+                self.close(totals.closed, name);
+                sessions
+            }
+            EventBody::SocketConnect(connect) if outcome.took_effect() => {
+                let (remote, local) = (Some(connect.remote.clone()), connect.local.clone());
+                let object = Object::Socket { remote, local, listening: false };
+                let name = Name { process, handle: connect.handle, descriptor: connect.descriptor };
+                self.remember(name, object, connect.preexisting, sessions)
+            }
+            EventBody::SocketListen(listen) if outcome == Outcome::Ok => {
+                let object = Object::Socket { remote: None, local: listen.local.clone(), listening: true };
+                let name = Name { process, handle: listen.handle, descriptor: listen.descriptor };
+                self.remember(name, object, listen.preexisting, sessions)
+            }
+            EventBody::SocketAccept(accept) if outcome == Outcome::Ok => {
+                let (remote, local) = (Some(accept.remote.clone()), accept.local.clone());
+                let object = Object::Socket { remote, local, listening: false };
+                let name = Name { process, handle: accept.handle, descriptor: accept.descriptor };
+                self.remember(name, object, false, sessions)
+            }
+            EventBody::SocketTotals(totals) => {
+                let name = Name { process, handle: totals.handle, descriptor: totals.descriptor };
+                if let Some(Object::Socket { remote, local, .. }) = self.files.object(name) {
+                    fill(&mut totals.remote, remote.as_ref());
+                    fill(&mut totals.local, local.as_ref());
+                }
+                self.close(totals.closed, name);
+                sessions
+            }
+            EventBody::TlsClientHello(hello) => {
+                self.fill_remote(&mut hello.remote, process, hello.handle);
+                sessions
+            }
+            EventBody::HttpRequest(request) => {
+                self.fill_remote(&mut request.remote, process, request.handle);
+                sessions
+            }
+            _ => sessions,
+        }
+    }
+
+    fn remember(&mut self, name: Name, object: Object, preexisting: bool, sessions: u64) -> u64 {
+        if preexisting {
+            self.files.found_open(name, object, sessions)
+        } else {
+            self.files.opened(name, object, sessions);
+            sessions
+        }
+    }
+
+    fn close(&mut self, closed: bool, name: Name) {
+        if closed {
+            self.files.closed(name);
+        }
+    }
+
+    fn fill_remote(&self, remote: &mut Option<crate::event::Endpoint>, process: ProcessKey, handle: u64) {
+        // Without a handle the socket is not named, and the descriptor is not part of these bodies.
+        if handle != 0
+            && let Some(Object::Socket { remote: known, .. }) =
+                self.files.object(Name { process, handle, descriptor: -1 })
+        {
+            fill(remote, known.as_ref());
+        }
     }
 }
+
+fn fill<T: Clone>(field: &mut Option<T>, known: Option<&T>) {
+    if field.is_none() {
+        *field = known.cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -244,7 +244,7 @@ pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
     let server = Some(RecordBuilder::ipv4_end([192, 0, 2, 1], 443));
     let near = Some(RecordBuilder::ipv4_end([192, 0, 2, 77], 40_000));
     let tcp = (2, 1);
-    let path = b"IMG_20240101_120000.jpg\0Camera\0DCIM\00\0emulated\0storage\0";
+    let path = b"IMG_20240101_120000.jpg\0Camera\0DCIM\x000\0emulated\0storage\0";
     let name = b"/storage/emulated/0/DCIM/Camera/IMG_20240101_120000.jpg";
     let request = b"GET /v1/config?id=17 HTTP/1.1\r\nHost: api.example.com\r\nAccept: */*\r\n\r\n";
     let records = [

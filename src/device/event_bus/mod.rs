@@ -13,6 +13,8 @@ mod cost;
 mod evicted;
 mod spool;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use spool::{OutOfRange, Spool, SpoolAccount, SpoolLimits};
 pub use subscription::{REASON_SPOOL_FULL, Subscription};

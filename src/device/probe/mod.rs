@@ -8,6 +8,8 @@ pub mod ebpf;
 pub mod process_scan;
 pub mod procfs;
 mod raw_record;
+pub mod record_layout;
+pub mod replay;
 
 pub use raw_record::RawBatch;
 

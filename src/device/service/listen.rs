@@ -8,7 +8,6 @@ use std::os::unix::net as std_net;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nix::unistd::geteuid;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -101,6 +100,8 @@ pub enum ListenError {
 pub(super) struct Listener {
     listener: UnixListener,
     address: ListenAddress,
+    /// Ours; `None` when the system does not tell, and when the file system decides who may connect.
+    own_user_id: Option<u32>,
     /// Device and inode of our socket file.
     file: Option<(PathBuf, u64, u64)>,
 }
@@ -160,7 +161,7 @@ impl Listener {
         };
         let file = Some((path.to_owned(), made.dev(), made.ino()));
         let listener = into_tokio(listener).map_err(failed("cannot listen on the socket"))?;
-        Ok(Self { listener, address: address.clone(), file })
+        Ok(Self { listener, address: address.clone(), own_user_id: None, file })
     }
 
     fn bind_abstract(address: &ListenAddress, name: &str) -> Result<Self, ListenError> {
@@ -175,7 +176,9 @@ impl Listener {
         let socket = std_net::SocketAddr::from_abstract_name(name).map_err(failed)?;
         let listener = std_net::UnixListener::bind_addr(&socket).map_err(failed)?;
         let listener = into_tokio(listener).map_err(failed)?;
-        Ok(Self { listener, address: address.clone(), file: None })
+        // A socket knows the other end: with both ends ours, that is us.
+        let own_user_id = UnixStream::pair().and_then(|(end, _other)| end.peer_cred()).ok().map(|own| own.uid());
+        Ok(Self { listener, address: address.clone(), own_user_id, file: None })
     }
 
     /// The next connection of a peer that may connect.
@@ -186,7 +189,7 @@ impl Listener {
                 return Ok(stream);
             }
             match stream.peer_cred() {
-                Ok(peer) if peer.uid() == 0 || peer.uid() == geteuid().as_raw() => return Ok(stream),
+                Ok(peer) if peer.uid() == 0 || Some(peer.uid()) == self.own_user_id => return Ok(stream),
                 Ok(peer) => tracing::warn!(user_id = peer.uid(), pid = peer.pid(), "refused a peer that is not root"),
                 Err(error) => tracing::warn!(%error, "refused a peer that does not say who it is"),
             }

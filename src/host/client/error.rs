@@ -13,7 +13,7 @@ use crate::wire::WireError;
 pub enum ClientError {
     /// Nothing listens at the address.
     #[error(
-        "nothing listens at {address} ({source}); is candord running? Start it as root with `candord`, or name another \
+        "nothing listens at {address} ({source}); is candord running? Start it as root with `candord serve`, or name another \
          address with --daemon"
     )]
     NothingListens {
@@ -89,9 +89,13 @@ impl ClientError {
     pub(super) fn status(address: &Address, status: &tonic::Status) -> Self {
         let address = address.clone();
         let detail = status.message().to_owned();
+        // A status that the transport made up itself, whatever its code, has a cause; one that the daemon sent has none.
+        if std::error::Error::source(status).is_some() {
+            return Self::Gone { address, detail };
+        }
         match status.code() {
             Code::Unimplemented => Self::NotADaemon { address, detail: "it does not offer candor.v1".to_owned() },
-            // The transport reports a broken connection under these; the daemon itself uses neither for a refusal.
+            // A stream that is cut off ends with one of these; the daemon uses none of them for a refusal.
             Code::Unavailable | Code::Unknown | Code::Cancelled => Self::Gone { address, detail },
             code => Self::Refused { code, message: detail },
         }

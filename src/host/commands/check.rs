@@ -1,11 +1,20 @@
 //! `candor check`: a recording against declared terms.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
+use crate::event::StreamEntry;
+use crate::host::correlate::{CorrelateOptions, Correlator, RuleOutcome, Verdict};
+use crate::host::declared_terms::DeclaredTerms;
+use crate::host::ontology::Ontology;
+use crate::host::recording::{RecordingCondition, RecordingReader};
+use crate::host::report;
+use crate::host::toml_source::SourceFile;
 
 /// What to check against and how to show it; shared by `check` and `run`.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +28,15 @@ pub struct CheckOptions {
     /// Also write the report as a self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Owners of further domains, in the form of data/recipients.toml; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub recipients: Vec<PathBuf>,
+    /// Further data types, in the form of data/data_types.toml; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub data_types: Vec<PathBuf>,
+    /// Judge the recording by these terms although they are of another app
+    #[arg(long)]
+    pub force_terms: bool,
 }
 
 /// A form of the report.
@@ -30,11 +48,100 @@ pub enum ReportFormat {
     Json,
 }
 
+/// Reads a text file that the user named.
+pub(super) fn read_source(path: &Path, what: &str) -> Result<SourceFile, CommandError> {
+    SourceFile::read(path).map_err(|error| {
+        let exit = match error.kind() {
+            std::io::ErrorKind::InvalidData => Exit::BadData,
+            _ => Exit::NoInput,
+        };
+        CommandError::new(exit, format!("cannot read the {what} {}: {error}", path.display()))
+    })
+}
+
+/// The built-in tables with the user's files.
+pub(super) fn read_ontology(data_types: &[PathBuf], recipients: &[PathBuf]) -> Result<Ontology, CommandError> {
+    let read = |paths: &[PathBuf], what| -> Result<Vec<SourceFile>, CommandError> {
+        paths.iter().map(|path| read_source(path, what)).collect()
+    };
+    Ontology::with(&read(data_types, "data types")?, &read(recipients, "recipients")?)
+        .map_err(|problems| CommandError::new(Exit::BadData, format!("a table cannot be used\n{problems}")))
+}
+
 /// Checks one recording and prints the report to `out`.
 ///
 /// # Errors
 ///
-/// When the recording or the terms cannot be read, or a report cannot be written.
-pub fn check_recording(_recording: &Path, _options: &CheckOptions, _out: &mut dyn Write) -> Result<Exit, CommandError> {
-    Err(CommandError::new(Exit::Internal, "not written yet"))
+/// When the recording or the terms cannot be read, the terms are of another app, or a report cannot be written.
+pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let ontology = read_ontology(&options.data_types, &options.recipients)?;
+    let source = read_source(&options.terms, "terms")?;
+    let (terms, warnings) = DeclaredTerms::parse(&source, &ontology).map_err(|problems| {
+        CommandError::new(Exit::BadData, format!("the terms {} cannot be used\n{problems}", source.name))
+    })?;
+    if !warnings.entries.is_empty() {
+        say(warnings.to_string());
+    }
+    let verdict = judge(recording, &terms, &ontology, options.force_terms)?;
+    if let Some(path) = &options.html {
+        let page = report::html(&verdict).map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
+        fs::write(path, page).map_err(|error| {
+            CommandError::new(Exit::CannotCreate, format!("cannot write the report {}: {error}", path.display()))
+        })?;
+    }
+    match options.format {
+        ReportFormat::Text => report::text(&verdict, out),
+        ReportFormat::Json => report::json(&verdict, out),
+    }
+    .map_err(output_error)?;
+    Ok(match verdict.outcome {
+        RuleOutcome::Violation => Exit::Violations,
+        RuleOutcome::CannotTell => Exit::CannotTell,
+        RuleOutcome::NoneObserved | RuleOutcome::NotApplicable => Exit::Ok,
+    })
+}
+
+fn judge(recording: &Path, terms: &DeclaredTerms, ontology: &Ontology, force: bool) -> Result<Verdict, CommandError> {
+    let reader = RecordingReader::open(recording)?;
+    let mut correlator = Correlator::with_options(terms, ontology, CorrelateOptions { any_package: force });
+    let condition = read_ahead(reader, |entry| correlator.add(entry))?;
+    let packages = correlator.packages_seen();
+    if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {
+        let named: Vec<&str> = packages.iter().take(5).map(String::as_str).collect();
+        let message = format!(
+            "the terms {} are of {}, and the recording {} is of {}; give the right terms, or --force-terms to judge it all the same",
+            terms.file,
+            terms.app.package,
+            recording.display(),
+            named.join(", ")
+        );
+        return Err(CommandError::new(Exit::BadData, message));
+    }
+    Ok(correlator.finish(&condition))
+}
+
+/// Entries handed over at once, and how many such batches wait: a few megabytes at most.
+const BATCH: usize = 512;
+const BATCHES: usize = 8;
+
+/// Gives every entry to `each`, in order, while a second thread decompresses and decodes the next ones.
+fn read_ahead(
+    mut reader: RecordingReader,
+    mut each: impl FnMut(&StreamEntry),
+) -> Result<RecordingCondition, CommandError> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel::<Vec<StreamEntry>>(BATCHES);
+        let reading = scope.spawn(move || {
+            loop {
+                let batch: Vec<StreamEntry> = reader.by_ref().take(BATCH).collect();
+                if batch.is_empty() || sender.send(batch).is_err() {
+                    return reader.condition().clone();
+                }
+            }
+        });
+        for batch in receiver {
+            batch.iter().for_each(&mut each);
+        }
+        reading.join().map_err(|_| CommandError::new(Exit::Internal, "reading the recording broke off unexpectedly"))
+    })
 }

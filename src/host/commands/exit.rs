@@ -20,6 +20,12 @@ macro_rules! exits {
                 match self { $(Self::$variant => $code,)* }
             }
 
+            /// The end that has this exit status; statuses that mean nothing to `candor` are internal errors.
+            #[must_use]
+            pub fn from_code(code: u8) -> Self {
+                Self::ALL.iter().copied().find(|exit| exit.code() == code).unwrap_or(Self::Internal)
+            }
+
             /// What it means, for help texts.
             #[must_use]
             pub fn about(self) -> &'static str {

@@ -70,6 +70,15 @@ pub(super) const LESSONS: &[Lesson] = &[
         exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
     },
     Lesson {
+        command: "terms",
+        examples: &[
+            ("Every mistake of a terms file at once", "candor terms lint app.toml"),
+            ("For an editor or a build server", "candor terms lint app.toml --format json"),
+            ("What data_types can name", "candor terms types"),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, InputOutput],
+    },
+    Lesson {
         command: "events",
         examples: &[
             ("Everything", "candor events app.candor"),

@@ -20,6 +20,7 @@ mod progress;
 mod record;
 mod run;
 mod terminal;
+mod terms;
 
 pub use embedded::{EmbeddedDaemon, EmbeddedRequest, StartEmbedded};
 pub use exit::{CommandError, Exit};
@@ -50,7 +51,7 @@ use lessons::{LESSONS, exit_list};
 )]
 struct CommandLine {
     /// Where the daemon listens: unix:PATH or unix-abstract:NAME
-    #[arg(long, global = true, env = "CANDOR_DAEMON", value_name = "ADDRESS", default_value_t = Address::default())]
+    #[arg(long, global = true, env = "CANDOR_DAEMON", hide_env_values = true, value_name = "ADDRESS", default_value_t = Address::default())]
     daemon: Address,
     #[command(subcommand)]
     verb: Verb,
@@ -66,6 +67,8 @@ enum Verb {
     Mark(mark::MarkCommand),
     /// Check a recording against declared terms
     Check(CheckCommand),
+    /// Lint declared terms, and list what they can name
+    Terms(terms::TermsCommand),
     /// Show the events of a recording, or of a running session as they come
     Events(events::EventsCommand),
     /// Describe the device and what its probes can see
@@ -151,6 +154,7 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
             out.flush().map_err(terminal::output_error)?;
             Ok(exit)
         }
+        Verb::Terms(command) => terms::terms(&command),
         Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),
         Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),
         Verb::Sessions(command) => runtime()?.block_on(info::sessions(&daemon, &command)),

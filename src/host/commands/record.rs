@@ -78,7 +78,7 @@ pub(super) enum Target {
 #[derive(Debug, Args)]
 pub(super) struct RecordCommand {
     /// Trace every process of this user id; may be given several times
-    #[arg(long, value_name = "N", conflicts_with = "command", required_unless_present_any = ["pid", "command"])]
+    #[arg(long, value_name = "N", conflicts_with = "command")]
     uid: Vec<u32>,
     /// Trace this process and whatever it starts; may be given several times
     #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u32).range(1..))]
@@ -93,6 +93,11 @@ pub(super) struct RecordCommand {
 /// Records until the session ends.
 pub(super) async fn record(address: &Address, command: RecordCommand) -> Result<Exit, CommandError> {
     let RecordCommand { uid, pid, options, command } = command;
+    if uid.is_empty() && pid.is_empty() && command.is_empty() {
+        let message =
+            "nothing to record: give --uid N, --pid N, or a program to start behind -- (see candor record --help)";
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     let target = if command.is_empty() {
         Target::Selection(Selection { user_ids: uid.into_iter().collect(), process_trees: pid.into_iter().collect() })
     } else {
@@ -321,7 +326,7 @@ impl Recorder {
                 _ = terminate.recv() => stop = true,
                 () = sleep_until(stop_at), if !stopping => {
                     if command.is_some() && self.duration.is_none_or(|duration| progress.elapsed() < duration) {
-                        progress.say("COMMAND has ended and left processes behind, which are no longer traced (--linger waits longer)");
+                        progress.say("COMMAND has ended and the session has not: it left processes behind, or their ends cannot be seen here; tracing stops now (--linger waits longer)");
                     }
                     stop = true;
                 }

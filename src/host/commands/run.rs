@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::check::{CheckOptions, check_recording};
+use super::check::{CheckOptions, check_recording, read_ontology, read_source};
 use super::embedded::{PrivateDaemon, StartEmbedded};
 use super::launch::Launch;
 use super::record::{RecordOptions, Target, record_to};
 use super::terminal::{output_error, say, stdout};
 use super::{CommandError, Exit};
+use crate::host::declared_terms::DeclaredTerms;
 
 /// `candor run`.
 #[derive(Debug, Args)]
@@ -28,10 +29,12 @@ pub(super) struct RunCommand {
 /// Traces COMMAND and checks what it did.
 pub(super) fn run(runtime: &Runtime, start: StartEmbedded, command: &RunCommand) -> Result<Exit, CommandError> {
     let launch = Launch::prepare(&command.command, command.record.user.as_deref())?;
-    // Terms that cannot be read are found out before the program runs, not after.
-    if let Err(error) = std::fs::File::open(&command.check.terms) {
-        let message = format!("cannot open the terms {}: {error}", command.check.terms.display());
-        return Err(CommandError::new(Exit::NoInput, message));
+    // Terms that cannot be used are found out before the program runs, not after.
+    let ontology = read_ontology(&command.check.data_types, &command.check.recipients)?;
+    let source = read_source(&command.check.terms, "terms")?;
+    if let Err(problems) = DeclaredTerms::parse(&source, &ontology) {
+        let message = format!("the terms {} cannot be used\n{problems}", source.name);
+        return Err(CommandError::new(Exit::BadData, message));
     }
     let raw_captures = command.record.keep_raw.then(|| {
         let beside = command.record.output.as_deref().and_then(std::path::Path::parent);

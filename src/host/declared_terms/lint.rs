@@ -41,8 +41,8 @@ fn collected_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft,
     }
     for (index, deny) in draft.not_collect.iter().enumerate() {
         for denied in &deny.types {
-            let earlier = draft.not_collect.iter().take(index).flat_map(|earlier| &earlier.types);
-            if let Some(first) = earlier.filter(|first| first.value == denied.value).next() {
+            let mut earlier = draft.not_collect.iter().take(index).flat_map(|earlier| &earlier.types);
+            if let Some(first) = earlier.find(|first| first.value == denied.value) {
                 let id = types.id_of(denied.value);
                 let line = source.line_of(first.span.start);
                 problems.error(source, &denied.span, format!("\"{id}\" was already denied in line {line}"), None);

@@ -61,7 +61,8 @@ fn read_format(place: &Path, event: &str) -> Option<String> {
     std::fs::read_to_string(place.join("events/sched").join(event).join("format")).ok()
 }
 
-/// The offset of a field in a format file. A line of it: `field:pid_t child_pid;	offset:20;	size:4;	signed:1;`
+/// The offset of a field in a format file. A line of it, where the gaps are tabs:
+/// `field:pid_t child_pid; offset:20; size:4; signed:1;`
 fn field_offset(format: &str, field: &str) -> Option<i32> {
     format.lines().find_map(|line| {
         let declaration = line.trim().strip_prefix("field:")?;

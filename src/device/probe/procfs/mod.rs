@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::ebpf::shared_layout::{
+use super::process_scan::{self, ScannedProcess};
+use super::record_layout::{
     HeaderFields, RecordBuilder, process_exec_body, process_start_body, record_flag, record_kind, segment_tag,
 };
-use super::process_scan::{self, ScannedProcess};
 use super::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus, Selection};
 
@@ -168,7 +168,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::process::{Command, Stdio};
 
-    use super::super::ebpf::shared_layout::{RecordView, file_open_body, socket_body, u16_at, u64_at};
+    use super::super::record_layout::{RecordView, file_open_body, socket_body, u16_at, u64_at};
     use super::*;
 
     fn slot() -> SessionSlot {

@@ -6,7 +6,7 @@ use std::path::Path;
 use procfs::process::{FDTarget, Process};
 
 use super::super::RawBatch;
-use super::super::ebpf::shared_layout::{HeaderFields, RecordBuilder, file_open_body, record_kind, segment_tag};
+use super::super::record_layout::{HeaderFields, RecordBuilder, file_open_body, record_kind, segment_tag};
 use super::{FLAGS, handle};
 
 const AT_FDCWD: i32 = -100;

@@ -8,9 +8,7 @@ use procfs::net::{TcpState, UnixState};
 use procfs::process::Process;
 
 use super::super::RawBatch;
-use super::super::ebpf::shared_layout::{
-    HeaderFields, RecordBuilder, record_kind, segment_tag, socket_body, socket_end,
-};
+use super::super::record_layout::{HeaderFields, RecordBuilder, record_kind, segment_tag, socket_body, socket_end};
 use super::{FLAGS, handle};
 
 const FAMILY_UNIX: u16 = 1;

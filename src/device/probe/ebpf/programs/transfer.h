@@ -357,7 +357,8 @@ int socket_payload(__u64 *context)
 	__u64 name = 0;
 	__u32 name_length = 0;
 	__u32 operation;
-	__u16 flags = 0;
+	/* The bytes are read from the app's buffer after the call: another thread can have changed them since. */
+	__u16 flags = RECORD_FLAG_USER_MEMORY;
 	__u8 purpose = 0;
 	bool many;
 
@@ -400,7 +401,6 @@ int socket_payload(__u64 *context)
 	named = entry->remote;
 	if (entry->type == SOCKET_DATAGRAM && name && name_length) {
 		read_address(&named, 0, name, name_length);
-		flags = RECORD_FLAG_USER_MEMORY;
 		if (!entry->connected && is_inet(named.family))
 			entry->remote = named;
 	}

@@ -1,4 +1,4 @@
-//! The raw record for Rust: the numbers of `programs/shared_layout.h` again, and a builder and a view of records.
+//! The raw record for Rust: the numbers of `ebpf/programs/shared_layout.h` again, and a builder and a view of records.
 //!
 //! * **In:** fields, or bytes. **Out:** bytes, or fields; a view trusts no length.
 //! * **May import:** nothing.

@@ -1,0 +1,690 @@
+//! Entries of a stream in, observed tuples out, with bounded memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::clock::Clock;
+use super::coverage::Coverage;
+use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
+use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, FlowTable, Names, StatedName, is_local};
+use super::limits;
+use super::own_storage::is_own_storage;
+use super::standing::Standings;
+use super::tally::{Proof, RateMeter, Tally};
+use super::verdict::{Actor, Verdict};
+use crate::event::{
+    App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
+    SessionEnd, SessionHeader, SocketConnect, SocketTotals, StreamEntry, Transport,
+};
+use crate::host::declared_terms::DeclaredTerms;
+use crate::host::ontology::{Ontology, TypeId};
+use crate::host::recording::RecordingCondition;
+
+/// How an act ended, as far as rules care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Effect {
+    /// It took effect.
+    Done,
+    /// It was refused.
+    Denied,
+    /// It failed for another reason.
+    Failed,
+}
+
+impl Effect {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ok | Outcome::InProgress | Outcome::Unknown => Self::Done,
+            Outcome::Denied(_) => Self::Denied,
+            Outcome::Failed(_) => Self::Failed,
+        }
+    }
+}
+
+/// Choices of the person who checks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CorrelateOptions {
+    /// Judge every app of the recording by these terms, whatever its package.
+    pub any_package: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct DataKey {
+    data_type: TypeId,
+    actor: u32,
+    phase: u16,
+    effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct ContactKey {
+    destination: u32,
+    actor: u32,
+    phase: u16,
+    effect: Effect,
+}
+
+/// Sets a stream of entries against terms.
+///
+/// Entries are added one by one in the order of the recording; where batches end makes no difference. Memory is bounded
+/// by `correlate::limits`, whatever the recording holds.
+pub struct Correlator<'a> {
+    terms: &'a DeclaredTerms,
+    ontology: &'a Ontology,
+    options: CorrelateOptions,
+    header: Option<SessionHeader>,
+    end: Option<SessionEnd>,
+    clock: Clock,
+    coverage: Coverage,
+    /// Remembered answers: which types a path tells of.
+    path_types: HashMap<String, Rc<[TypeId]>>,
+    no_types: Rc<[TypeId]>,
+    phases: Vec<Phase>,
+    newest_phase: u16,
+    actors: Vec<Actor>,
+    actor_numbers: HashMap<Actor, u32>,
+    /// Whether events of the app in `newest_app` are judged.
+    newest_app: Option<(App, bool)>,
+    judged: BTreeSet<String>,
+    left_out: BTreeSet<String>,
+    data: HashMap<DataKey, Tally>,
+    open_files: HashMap<(ProcessKey, u64), (Vec<DataKey>, u64)>,
+    names: Names,
+    flows: FlowTable,
+    destinations: Vec<Destination>,
+    destination_numbers: HashMap<Destination, u32>,
+    contacts: HashMap<ContactKey, Tally>,
+    limits: BTreeMap<TypeId, Limit>,
+    rates: BTreeMap<(TypeId, String), RateExcess>,
+    nameless_local: BTreeMap<String, u64>,
+    dns_bypass: BTreeMap<String, u64>,
+}
+
+impl<'a> Correlator<'a> {
+    /// A correlator for one recording.
+    #[must_use]
+    pub fn new(terms: &'a DeclaredTerms, ontology: &'a Ontology) -> Self {
+        Self::with_options(terms, ontology, CorrelateOptions::default())
+    }
+
+    /// A correlator with choices.
+    #[must_use]
+    pub fn with_options(terms: &'a DeclaredTerms, ontology: &'a Ontology, options: CorrelateOptions) -> Self {
+        Self {
+            terms,
+            ontology,
+            options,
+            header: None,
+            end: None,
+            clock: Clock::default(),
+            coverage: Coverage::new(),
+            path_types: HashMap::new(),
+            no_types: Rc::from([]),
+            phases: Vec::new(),
+            newest_phase: 0,
+            actors: Vec::new(),
+            actor_numbers: HashMap::new(),
+            newest_app: None,
+            judged: BTreeSet::new(),
+            left_out: BTreeSet::new(),
+            data: HashMap::new(),
+            open_files: HashMap::new(),
+            names: Names::default(),
+            flows: FlowTable::default(),
+            destinations: Vec::new(),
+            destination_numbers: HashMap::new(),
+            contacts: HashMap::new(),
+            limits: Limit::of_terms(terms, ontology),
+            rates: BTreeMap::new(),
+            nameless_local: BTreeMap::new(),
+            dns_bypass: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the next entry of the recording.
+    pub fn add(&mut self, entry: &StreamEntry) {
+        match entry {
+            StreamEntry::Event(event) => self.event(event),
+            StreamEntry::Header(header) => {
+                self.coverage.header(header);
+                if self.header.is_none() {
+                    self.clock = Clock { started: header.started };
+                    self.header = Some((**header).clone());
+                }
+            }
+            StreamEntry::Gap(gap) => self.coverage.gap(gap),
+            StreamEntry::Totals(totals) => self.coverage.totals(totals),
+            StreamEntry::End(end) => {
+                self.coverage.end(end);
+                self.end = Some((**end).clone());
+            }
+        }
+    }
+
+    /// Packages that the recording names: those of the selected user ids, and those of events. Empty when it names none.
+    #[must_use]
+    pub fn packages_seen(&self) -> BTreeSet<String> {
+        let listed = self.header.iter().flat_map(|header| &header.packages.packages).map(|entry| entry.package.clone());
+        let acted = self.left_out.iter().chain(&self.judged).filter(|app| !app.starts_with("uid ")).cloned();
+        listed.chain(acted.flat_map(|app| app.split(" or ").map(str::to_owned).collect::<Vec<_>>())).collect()
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.coverage.event(event);
+        if !self.is_judged(event) {
+            return;
+        }
+        match &event.body {
+            EventBody::FileOpen(open) => self.file_open(event, open),
+            EventBody::FileTotals(totals) => self.file_totals(event, totals),
+            EventBody::FileRename(rename) => {
+                // Moving a file into one's own directory gets it without ever opening it at its place.
+                let types = self.types_of_path(event, &rename.from, None);
+                self.read(event, &types, Effect::of(event.outcome), &rename.from);
+            }
+            EventBody::ProcessExec(exec) => self.exec(event, exec),
+            EventBody::SocketConnect(connect) => self.connect(event, connect),
+            EventBody::SocketAccept(accept) => {
+                if let Endpoint::Inet(remote) = accept.remote
+                    && event.outcome.took_effect()
+                {
+                    let mut flow = self.flow(event, remote, accept.transport, "accept");
+                    flow.inbound = true;
+                    self.begin_flow(event.process.key, accept.handle, flow);
+                }
+            }
+            EventBody::SocketTotals(totals) => self.socket_totals(event, totals),
+            EventBody::DnsAnswer(answer) => {
+                self.names.learn(event.user_id, event.time_ns, answer);
+                if self.names.dropped > 0 {
+                    self.coverage.overflow("names of addresses");
+                    self.names.dropped = 0;
+                }
+            }
+            EventBody::TlsClientHello(hello) => {
+                let stated = hello
+                    .server_name
+                    .as_ref()
+                    .map(|name| StatedName { name: name.clone(), cover: hello.encrypted_client_hello });
+                self.stated_name(event, hello.handle, hello.remote.as_ref(), stated);
+            }
+            EventBody::HttpRequest(request) => {
+                // A Host header that is an address names nothing.
+                let host = request.host.as_ref().filter(|host| !looks_like_address(host));
+                let stated = host.map(|name| StatedName { name: name.clone(), cover: false });
+                self.stated_name(event, request.handle, request.remote.as_ref(), stated);
+            }
+            EventBody::ProcessStart(_)
+            | EventBody::ProcessExit(_)
+            | EventBody::BlindSpot(_)
+            | EventBody::FileUnlink(_)
+            | EventBody::SocketBind(_)
+            | EventBody::SocketListen(_)
+            | EventBody::DnsQuery(_)
+            | EventBody::PhaseMark(_) => {}
+        }
+    }
+
+    /// Whether the event belongs to the app that the terms are about. An app that the device knows no package for is
+    /// judged: the session was started for it.
+    fn is_judged(&mut self, event: &Event) -> bool {
+        if let Some((app, judged)) = &self.newest_app
+            && *app == event.app
+        {
+            return *judged;
+        }
+        let package = &self.terms.app.package;
+        let judged = self.options.any_package
+            || match (&event.app.package, event.app.candidates.as_slice()) {
+                (Some(one), _) => one == package,
+                (None, []) => true,
+                (None, several) => several.contains(package),
+            };
+        if !matches!(event.body, EventBody::PhaseMark(_)) {
+            let list = if judged { &mut self.judged } else { &mut self.left_out };
+            if list.len() < limits::LISTED {
+                list.insert(app_label(event));
+            }
+        }
+        self.newest_app = Some((event.app.clone(), judged));
+        judged
+    }
+
+    fn types_of_path(&mut self, event: &Event, path: &str, requested: Option<&str>) -> Rc<[TypeId]> {
+        if is_own_storage(path, &event.app, &self.terms.app.package) {
+            return Rc::clone(&self.no_types);
+        }
+        let types = self.remembered_types(path);
+        match requested {
+            // What the app asked for tells when the resolved path does not, as with a bind mount.
+            Some(requested) if types.is_empty() && requested.starts_with('/') && !requested.contains("/..") => {
+                if is_own_storage(requested, &event.app, &self.terms.app.package) {
+                    return types;
+                }
+                self.remembered_types(requested)
+            }
+            _ => types,
+        }
+    }
+
+    fn remembered_types(&mut self, path: &str) -> Rc<[TypeId]> {
+        if let Some(types) = self.path_types.get(path) {
+            return Rc::clone(types);
+        }
+        let found = self.ontology.data_types.of_path(path);
+        let types = if found.is_empty() { Rc::clone(&self.no_types) } else { Rc::from(found) };
+        if path.len() <= limits::REMEMBERED_PATH_LENGTH {
+            // Forgetting everything now and then is cheaper than an order of use, and bounds memory as well.
+            if self.path_types.len() >= limits::REMEMBERED_PATHS {
+                self.path_types.clear();
+            }
+            self.path_types.insert(path.to_owned(), Rc::clone(&types));
+        }
+        types
+    }
+
+    fn file_open(&mut self, event: &Event, open: &FileOpen) {
+        if !matches!(open.access, OpenAccess::Read | OpenAccess::ReadWrite) {
+            return;
+        }
+        let types = self.types_of_path(event, &open.path, open.requested_path.as_deref());
+        if types.is_empty() {
+            return;
+        }
+        let effect = Effect::of(event.outcome);
+        let keys = self.read(event, &types, effect, &open.path);
+        if effect == Effect::Done && open.handle != 0 {
+            self.follow_file(event.process.key, open.handle, keys, 0);
+        }
+    }
+
+    fn follow_file(&mut self, process: ProcessKey, handle: u64, keys: Vec<DataKey>, bytes: u64) {
+        if self.open_files.len() < limits::OPEN_FILES {
+            self.open_files.insert((process, handle), (keys, bytes));
+        } else {
+            self.coverage.overflow("open files of interest");
+        }
+    }
+
+    fn file_totals(&mut self, event: &Event, totals: &FileTotals) {
+        let file = (event.process.key, totals.handle);
+        if let Some((keys, counted)) = self.open_files.get_mut(&file) {
+            let more = totals.bytes_read.saturating_sub(*counted);
+            *counted = (*counted).max(totals.bytes_read);
+            for key in keys.iter() {
+                if let Some(tally) = self.data.get_mut(key) {
+                    tally.bytes_in = tally.bytes_in.saturating_add(more);
+                }
+            }
+            if totals.closed {
+                self.open_files.remove(&file);
+            }
+            return;
+        }
+        // Reading proves access also when the open was not seen.
+        if totals.path.is_empty() || (totals.bytes_read == 0 && totals.read_calls == 0) {
+            return;
+        }
+        let types = self.types_of_path(event, &totals.path, None);
+        if types.is_empty() {
+            return;
+        }
+        let keys = self.read(event, &types, Effect::Done, &totals.path);
+        for key in &keys {
+            if let Some(tally) = self.data.get_mut(key) {
+                tally.bytes_in = tally.bytes_in.saturating_add(totals.bytes_read);
+            }
+        }
+        if !totals.closed {
+            self.follow_file(event.process.key, totals.handle, keys, totals.bytes_read);
+        }
+    }
+
+    fn exec(&mut self, event: &Event, exec: &ProcessExec) {
+        let types = self.ontology.data_types.of_command(&exec.path, &exec.arguments);
+        if !types.is_empty() {
+            let command = if exec.arguments.is_empty() { exec.path.clone() } else { exec.arguments.join(" ") };
+            let _ = self.read(event, &types, Effect::of(event.outcome), &command);
+        }
+    }
+
+    /// Counts one reading of these types.
+    fn read(&mut self, event: &Event, types: &[TypeId], effect: Effect, place: &str) -> Vec<DataKey> {
+        let mut keys = Vec::new();
+        if types.is_empty() {
+            return keys;
+        }
+        let actor = self.actor(event);
+        let phase = self.phase(event);
+        for data_type in types {
+            let key = DataKey { data_type: *data_type, actor, phase, effect };
+            if self.data.len() >= limits::TUPLES && !self.data.contains_key(&key) {
+                self.coverage.overflow("observed data types by actor and phase");
+                continue;
+            }
+            let tally = self.data.entry(key).or_insert_with(Tally::new);
+            tally.add(event.time_ns, place, || Proof::of(event, place.to_owned()));
+            if effect == Effect::Done {
+                self.rate(event, *data_type, place);
+            }
+            keys.push(key);
+        }
+        keys
+    }
+
+    fn rate(&mut self, event: &Event, data_type: TypeId, place: &str) {
+        let Some(limit) = self.limits.get(&data_type) else { return };
+        let key = (data_type, app_label(event));
+        if self.rates.len() >= limits::TUPLES && !self.rates.contains_key(&key) {
+            self.coverage.overflow("rates by data type and app");
+            return;
+        }
+        let excess = self.rates.entry(key).or_insert_with(|| RateExcess {
+            meter: RateMeter::new(),
+            above: Tally::new(),
+            by_phase: BTreeMap::new(),
+            actors: BTreeSet::new(),
+        });
+        if excess.meter.count(event.time_ns) > limit.per_minute {
+            excess.above.add(event.time_ns, place, || Proof::of(event, place.to_owned()));
+            let count = excess.by_phase.entry(event.phase.clone()).or_insert(0);
+            *count = count.saturating_add(1);
+            if excess.actors.len() < limits::PLACES_PER_TUPLE {
+                excess.actors.insert(actor_of(event));
+            }
+        }
+    }
+
+    fn flow(&mut self, event: &Event, remote: std::net::SocketAddr, transport: Transport, how: &str) -> Flow {
+        Flow {
+            remote,
+            user_id: event.user_id,
+            time_ns: event.time_ns,
+            actor: self.actor(event),
+            phase: self.phase(event),
+            proof: Proof::of(event, format!("{how} {remote}")),
+            outcome: event.outcome,
+            datagram: transport == Transport::Udp,
+            inbound: false,
+            stated: None,
+            bytes_sent: 0,
+            bytes_received: 0,
+            totals_seen: false,
+        }
+    }
+
+    fn begin_flow(&mut self, process: ProcessKey, handle: u64, flow: Flow) {
+        for settled in self.flows.insert(process, handle, flow) {
+            self.settle(&settled);
+        }
+    }
+
+    fn connect(&mut self, event: &Event, connect: &SocketConnect) {
+        let Endpoint::Inet(remote) = connect.remote else { return };
+        let flow = self.flow(event, remote, connect.transport, "connect");
+        let may_last = event.outcome.took_effect() || event.outcome == Outcome::Unknown;
+        if may_last && connect.handle != 0 {
+            self.begin_flow(event.process.key, connect.handle, flow);
+        } else {
+            self.settle(&flow);
+        }
+    }
+
+    fn socket_totals(&mut self, event: &Event, totals: &SocketTotals) {
+        let key = event.process.key;
+        if self.flows.get_mut(key, totals.handle).is_none() {
+            // Sending without connecting, or a connection that was there before.
+            let Some(Endpoint::Inet(remote)) = totals.remote else { return };
+            if totals.bytes_sent == 0 || totals.handle == 0 {
+                return;
+            }
+            let mut flow = self.flow(event, remote, totals.transport, "sent to");
+            flow.outcome = Outcome::Ok;
+            self.begin_flow(key, totals.handle, flow);
+        }
+        if let Some(flow) = self.flows.get_mut(key, totals.handle) {
+            flow.totals_seen = true;
+            flow.bytes_sent = flow.bytes_sent.max(totals.bytes_sent);
+            flow.bytes_received = flow.bytes_received.max(totals.bytes_received);
+        }
+        if totals.closed
+            && let Some(flow) = self.flows.remove(key, totals.handle)
+        {
+            self.settle(&flow);
+        }
+    }
+
+    fn stated_name(&mut self, event: &Event, handle: u64, remote: Option<&Endpoint>, stated: Option<StatedName>) {
+        let key = event.process.key;
+        if self.flows.get_mut(key, handle).is_none() {
+            // The connection was made before it was watched, or by a process that passed it on.
+            let Some(Endpoint::Inet(remote)) = remote else { return };
+            let flow = self.flow(event, *remote, Transport::Tcp, "spoke to");
+            self.begin_flow(key, handle, flow);
+        }
+        let Some(stated) = stated else { return };
+        let again = match self.flows.get_mut(key, handle) {
+            Some(flow) if flow.inbound => None,
+            Some(flow) => match &flow.stated {
+                None => {
+                    flow.stated = Some(stated);
+                    None
+                }
+                Some(known) if *known == stated => None,
+                // Another host on the same connection, as through a proxy: a contact of its own.
+                Some(_) => {
+                    let mut other = flow.clone();
+                    other.stated = Some(stated);
+                    other.proof = Proof::of(event, format!("{} on the same connection", flow.remote));
+                    other.time_ns = event.time_ns;
+                    other.bytes_sent = 0;
+                    other.bytes_received = 0;
+                    Some(other)
+                }
+            },
+            None => None,
+        };
+        if let Some(mut other) = again {
+            other.phase = self.phase(event);
+            self.settle(&other);
+        }
+    }
+
+    /// Decides who a connection was with, and counts it.
+    fn settle(&mut self, flow: &Flow) {
+        let effect = match flow.made_contact() {
+            Contact::None => return,
+            Contact::Made => Effect::Done,
+            Contact::Attempted if matches!(flow.outcome, Outcome::Denied(_)) => Effect::Denied,
+            Contact::Attempted => Effect::Failed,
+        };
+        let remote = flow.remote;
+        if remote.port() == DNS_PORT {
+            return;
+        }
+        let destination = self.names.destination(flow.user_id, flow.time_ns, remote.ip(), flow.stated.as_ref());
+        if remote.port() == DNS_OVER_TLS_PORT {
+            let who = destination.names.first().cloned().unwrap_or_else(|| remote.ip().to_string());
+            self.bypass(format!("DNS over TLS to {who}"));
+            return;
+        }
+        let only_localhost = destination.names.iter().all(|name| name == "localhost" || name.ends_with(".localhost"));
+        if only_localhost && is_local(remote.ip()) {
+            if self.nameless_local.len() < limits::LISTED {
+                let count = self.nameless_local.entry(remote.ip().to_string()).or_insert(0);
+                *count = count.saturating_add(1);
+            }
+            return;
+        }
+        let recipients = &self.ontology.recipients;
+        let resolver = match (&destination.address, destination.names.as_slice()) {
+            (Some(address), _) => recipients.of_address(*address),
+            (None, [name]) => recipients.of_domain(name).map(|(id, _)| id),
+            _ => None,
+        };
+        if let Some(resolver) = resolver.and_then(|id| recipients.get(id)).filter(|entry| entry.is_resolver()) {
+            let host = destination.names.first().cloned().unwrap_or_else(|| remote.ip().to_string());
+            let what = format!("{} of {} ({host})", resolver.product, resolver.owner_en);
+            self.bypass(what);
+            return;
+        }
+        let called = match destination.names.as_slice() {
+            [] => String::new(),
+            names => format!(" ({})", names.join(" or ")),
+        };
+        let place = format!("{remote}{called}");
+        let Some(number) = self.destination_number(destination) else {
+            self.coverage.overflow("recipients");
+            return;
+        };
+        let key = ContactKey { destination: number, actor: flow.actor, phase: flow.phase, effect };
+        if self.contacts.len() >= limits::TUPLES && !self.contacts.contains_key(&key) {
+            self.coverage.overflow("observed recipients by actor and phase");
+            return;
+        }
+        let tally = self.contacts.entry(key).or_insert_with(Tally::new);
+        tally.add(flow.proof.time_ns, &place, || Proof {
+            what: format!("{}{called}", flow.proof.what),
+            ..flow.proof.clone()
+        });
+        tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
+        tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
+    }
+
+    fn bypass(&mut self, what: String) {
+        if self.dns_bypass.len() < limits::LISTED || self.dns_bypass.contains_key(&what) {
+            let count = self.dns_bypass.entry(what).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn destination_number(&mut self, destination: Destination) -> Option<u32> {
+        if let Some(number) = self.destination_numbers.get(&destination) {
+            return Some(*number);
+        }
+        if self.destinations.len() >= limits::TUPLES {
+            return None;
+        }
+        let number = u32::try_from(self.destinations.len()).ok()?;
+        self.destinations.push(destination.clone());
+        self.destination_numbers.insert(destination, number);
+        Some(number)
+    }
+
+    fn phase(&mut self, event: &Event) -> u16 {
+        if self.phases.get(usize::from(self.newest_phase)) == Some(&event.phase) {
+            return self.newest_phase;
+        }
+        let position = self.phases.iter().position(|phase| *phase == event.phase).unwrap_or_else(|| {
+            self.phases.push(event.phase.clone());
+            self.phases.len() - 1
+        });
+        // Marks are bounded far below this; a recording written by hand with more phases merges the last ones.
+        self.newest_phase = u16::try_from(position).unwrap_or(u16::MAX);
+        self.newest_phase
+    }
+
+    fn actor(&mut self, event: &Event) -> u32 {
+        let actor = actor_of(event);
+        if let Some(number) = self.actor_numbers.get(&actor) {
+            return *number;
+        }
+        if self.actors.len() >= limits::TUPLES {
+            self.coverage.overflow("programs that acted");
+            return 0;
+        }
+        let number = u32::try_from(self.actors.len()).unwrap_or(u32::MAX);
+        self.actors.push(actor.clone());
+        self.actor_numbers.insert(actor, number);
+        number
+    }
+
+    /// Closes the books and gives the verdict.
+    #[must_use]
+    pub fn finish(mut self, condition: &RecordingCondition) -> Verdict {
+        for flow in self.flows.drain() {
+            self.settle(&flow);
+        }
+        let Self { terms, ontology, phases, actors, destinations, .. } = &self;
+        let mut standings = Standings::new(terms, ontology);
+        let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
+        let actor = |number: u32| actors.get(number as usize).cloned().unwrap_or_else(nobody);
+        let phase = |number: u16| phases.get(usize::from(number)).cloned().unwrap_or_default();
+        let mut data: Vec<DataTuple> = self
+            .data
+            .iter()
+            .map(|(key, tally)| DataTuple {
+                data_type: key.data_type,
+                actor: actor(key.actor),
+                phase: phase(key.phase),
+                effect: key.effect,
+                standing: standings.of_data(key.data_type),
+                tally: tally.clone(),
+            })
+            .collect();
+        data.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
+        let mut contacts: Vec<ContactTuple> = self
+            .contacts
+            .iter()
+            .filter_map(|(key, tally)| {
+                let destination = destinations.get(key.destination as usize)?;
+                Some(ContactTuple {
+                    parties: standings.of_destination(key.destination, destination),
+                    destination: destination.clone(),
+                    actor: actor(key.actor),
+                    phase: phase(key.phase),
+                    effect: key.effect,
+                    tally: tally.clone(),
+                })
+            })
+            .collect();
+        contacts.sort_by(|left, right| left.order().cmp(&right.order()));
+        let facts = Facts {
+            terms,
+            ontology,
+            clock: self.clock,
+            data,
+            contacts,
+            limits: self.limits,
+            rates: self.rates,
+            nameless_local: self.nameless_local,
+            dns_bypass: self.dns_bypass,
+            judged: self.judged,
+            left_out: self.left_out,
+            header: self.header,
+            end: self.end,
+            seen: self.coverage.finish(condition),
+        };
+        facts.verdict()
+    }
+}
+
+fn looks_like_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok()
+}
+
+/// The app of an event, as reports call it.
+fn app_label(event: &Event) -> String {
+    match (&event.app.package, event.app.candidates.as_slice()) {
+        (Some(package), _) => package.clone(),
+        (None, []) => format!("uid {}", event.user_id),
+        (None, several) => several.join(" or "),
+    }
+}
+
+fn actor_of(event: &Event) -> Actor {
+    let program = event.process.executable.clone().filter(|path| !path.is_empty());
+    Actor {
+        app: app_label(event),
+        user_id: event.user_id,
+        program: program.unwrap_or_else(|| event.process.name.clone()),
+    }
+}

@@ -1,0 +1,325 @@
+//! Everything that was observed, ready to be judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::clock::Clock;
+use super::correlator::Effect;
+use super::coverage::Seen;
+use super::flows::Destination;
+use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
+use super::notices;
+use super::rules::{self, ALL_RULES};
+use super::standing::{DataStanding, Party, collect_ref, contact_statement, recipient_name};
+use super::tally::{Proof, RateMeter, Tally};
+use super::verdict::{
+    Actor, CheckedApp, CheckedSession, DataTypeName, Evidence, Finding, ObservedData, ObservedRecipient, PhaseCount,
+    PlaceCount, RecipientName, RuleOutcome, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
+};
+use crate::event::{Outcome, Phase, SessionEnd, SessionHeader, WELL_KNOWN_PHASES};
+use crate::host::declared_terms::DeclaredTerms;
+use crate::host::ontology::{Ontology, TypeId};
+
+/// A declared limit on a rate.
+#[derive(Debug, Clone)]
+pub(super) struct Limit {
+    pub(super) per_minute: u32,
+    pub(super) statement: StatementRef,
+}
+
+impl Limit {
+    /// The limit of each data type: the most that any covering statement allows; none where one sets no limit.
+    pub(super) fn of_terms(terms: &DeclaredTerms, ontology: &Ontology) -> BTreeMap<TypeId, Self> {
+        let types = &ontology.data_types;
+        let mut limits = BTreeMap::new();
+        for data_type in types.ids().filter_map(|id| types.find(id)) {
+            let covering = || {
+                let covers = |declared: &TypeId| types.covers(*declared, data_type);
+                terms.collect.iter().filter(move |collect| collect.data_types.iter().any(covers))
+            };
+            if covering().all(|collect| collect.max_per_minute.is_some())
+                && let Some(widest) = covering().max_by_key(|collect| collect.max_per_minute)
+                && let Some(per_minute) = widest.max_per_minute
+            {
+                limits.insert(data_type, Self { per_minute, statement: collect_ref(widest, ontology) });
+            }
+        }
+        limits
+    }
+}
+
+/// How far a limited data type went above its limit.
+#[derive(Debug, Clone)]
+pub(super) struct RateExcess {
+    pub(super) meter: RateMeter,
+    /// The accesses above the limit.
+    pub(super) above: Tally,
+    pub(super) by_phase: BTreeMap<Phase, u64>,
+    pub(super) actors: BTreeSet<Actor>,
+}
+
+/// A data type that was read, or tried to.
+#[derive(Debug, Clone)]
+pub(super) struct DataTuple<'a> {
+    pub(super) data_type: TypeId,
+    pub(super) actor: Actor,
+    pub(super) phase: Phase,
+    pub(super) effect: Effect,
+    pub(super) standing: DataStanding<'a>,
+    pub(super) tally: Tally,
+}
+
+impl DataTuple<'_> {
+    pub(super) fn order<'s>(&'s self, ontology: &'s Ontology) -> (&'s str, &'s Actor, &'s Phase, Effect) {
+        (ontology.data_types.id_of(self.data_type), &self.actor, &self.phase, self.effect)
+    }
+}
+
+/// A recipient that was contacted, or tried to.
+#[derive(Debug, Clone)]
+pub(super) struct ContactTuple<'a> {
+    pub(super) destination: Destination,
+    pub(super) parties: Vec<Party<'a>>,
+    pub(super) actor: Actor,
+    pub(super) phase: Phase,
+    pub(super) effect: Effect,
+    pub(super) tally: Tally,
+}
+
+impl ContactTuple<'_> {
+    pub(super) fn order(&self) -> (&Destination, &Actor, &Phase, Effect) {
+        (&self.destination, &self.actor, &self.phase, self.effect)
+    }
+}
+
+/// What tuples share, for merging them into findings.
+pub(super) struct Part<'t> {
+    pub(super) actor: &'t Actor,
+    pub(super) phase: &'t Phase,
+    pub(super) tally: &'t Tally,
+}
+
+/// Everything that was observed.
+pub(super) struct Facts<'a> {
+    pub(super) terms: &'a DeclaredTerms,
+    pub(super) ontology: &'a Ontology,
+    pub(super) clock: Clock,
+    pub(super) data: Vec<DataTuple<'a>>,
+    pub(super) contacts: Vec<ContactTuple<'a>>,
+    pub(super) limits: BTreeMap<TypeId, Limit>,
+    pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) nameless_local: BTreeMap<String, u64>,
+    pub(super) dns_bypass: BTreeMap<String, u64>,
+    pub(super) judged: BTreeSet<String>,
+    pub(super) left_out: BTreeSet<String>,
+    pub(super) header: Option<SessionHeader>,
+    pub(super) end: Option<SessionEnd>,
+    pub(super) seen: Seen,
+}
+
+impl Facts<'_> {
+    /// Data that was read, weak types left out: what rules judge.
+    pub(super) fn readings(&self) -> impl Iterator<Item = &DataTuple<'_>> {
+        self.data.iter().filter(|tuple| tuple.effect == Effect::Done && !matches!(tuple.standing, DataStanding::Weak))
+    }
+
+    /// Contacts that were made.
+    pub(super) fn made_contacts(&self) -> impl Iterator<Item = &ContactTuple<'_>> {
+        self.contacts.iter().filter(|tuple| tuple.effect == Effect::Done)
+    }
+
+    pub(super) fn data_name(&self, data_type: TypeId) -> DataTypeName {
+        let entry = self.ontology.data_types.get(data_type);
+        DataTypeName {
+            id: entry.map(|entry| entry.id.clone()).unwrap_or_default(),
+            name_en: entry.map(|entry| entry.name_en.clone()).unwrap_or_default(),
+            name_zh: entry.map(|entry| entry.name_zh.clone()).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn recipient_name(&self, tuple: &ContactTuple<'_>) -> RecipientName {
+        recipient_name(&tuple.parties, &tuple.destination, self.ontology)
+    }
+
+    /// A finding from the tuples that make it.
+    pub(super) fn finding(
+        &self,
+        rule: &'static str,
+        subject: Subject,
+        message: String,
+        contradicts: Option<StatementRef>,
+        parts: &[Part<'_>],
+    ) -> Finding {
+        let mut actors = BTreeSet::new();
+        let mut phases: BTreeMap<&Phase, u64> = BTreeMap::new();
+        let mut places: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut proofs: Vec<&Proof> = Vec::new();
+        let (mut count, mut peak, mut first_ns, mut last_ns, mut more_places) = (0_u64, 0, u64::MAX, 0, false);
+        for part in parts {
+            actors.insert(part.actor.clone());
+            let in_phase = phases.entry(part.phase).or_insert(0);
+            *in_phase = in_phase.saturating_add(part.tally.count);
+            count = count.saturating_add(part.tally.count);
+            peak = peak.max(part.tally.rate.peak);
+            first_ns = first_ns.min(part.tally.first_ns);
+            last_ns = last_ns.max(part.tally.last_ns);
+            more_places |= part.tally.more_places;
+            for (place, times) in &part.tally.places {
+                let sum = places.entry(place).or_insert(0);
+                *sum = sum.saturating_add(*times);
+            }
+            proofs.extend(&part.tally.evidence);
+        }
+        proofs.sort_by_key(|proof| proof.sequence);
+        proofs.dedup_by_key(|proof| proof.sequence);
+        proofs.truncate(EVIDENCE_PER_TUPLE);
+        let (places, cut) = top_places(places);
+        Finding {
+            rule,
+            subject,
+            message,
+            contradicts,
+            actors: actors.into_iter().collect(),
+            phases: phases
+                .into_iter()
+                .map(|(phase, count)| PhaseCount { phase: phase.as_str().to_owned(), count })
+                .collect(),
+            count,
+            peak_per_minute: peak,
+            first: self.clock.moment(first_ns),
+            last: self.clock.moment(last_ns),
+            places,
+            more_places: more_places || cut,
+            evidence: proofs.into_iter().map(|proof| self.evidence(proof)).collect(),
+        }
+    }
+
+    fn evidence(&self, proof: &Proof) -> Evidence {
+        Evidence {
+            sequence: proof.sequence,
+            at: self.clock.moment(proof.time_ns),
+            kind: proof.kind,
+            pid: proof.pid,
+            what: proof.what.clone(),
+            outcome: match proof.outcome {
+                Outcome::Ok => "ok".to_owned(),
+                Outcome::InProgress => "in_progress".to_owned(),
+                Outcome::Denied(errno) => format!("denied ({errno})"),
+                Outcome::Failed(errno) => format!("failed ({errno})"),
+                Outcome::Unknown => "unknown".to_owned(),
+            },
+            hints: proof.hints.clone(),
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::judge(rule, self)).collect();
+        let has = |outcome| rules.iter().any(|result| result.outcome == outcome);
+        let outcome = if has(RuleOutcome::Violation) {
+            RuleOutcome::Violation
+        } else if has(RuleOutcome::CannotTell) {
+            RuleOutcome::CannotTell
+        } else {
+            RuleOutcome::NoneObserved
+        };
+        Verdict {
+            schema: VERDICT_SCHEMA,
+            outcome,
+            findings: rules.iter().map(|result| result.findings.len()).sum(),
+            app: self.checked_app(),
+            session: self.checked_session(),
+            rules,
+            data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
+            recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
+            notices: notices::of(self),
+            coverage: self.seen.coverage.clone(),
+            phases: self.seen.phases(),
+            timeline: self.seen.timeline(&self.clock),
+            phases_not_exercised: WELL_KNOWN_PHASES
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| *name != "unmarked" && !self.seen.had_phase(name))
+                .collect(),
+        }
+    }
+
+    fn checked_app(&self) -> CheckedApp {
+        let app = &self.terms.app;
+        CheckedApp {
+            package: app.package.clone(),
+            name: app.name.clone(),
+            version: app.version.clone(),
+            kind: app.kind.clone(),
+            terms_file: self.terms.file.clone(),
+            judged: self.judged.iter().cloned().collect(),
+            left_out: self.left_out.iter().cloned().collect(),
+        }
+    }
+
+    fn checked_session(&self) -> CheckedSession {
+        let header = self.header.clone().unwrap_or_default();
+        CheckedSession {
+            id: header.session_id,
+            label: header.label,
+            started: Clock::date(header.started.wall_ns),
+            seconds: Clock::seconds(self.seen.last_ns.saturating_sub(self.seen.started_ns)),
+            end: self.end.as_ref().map(|end| end.reason.name()),
+            events: self.seen.events(),
+            device: header.device.name,
+            kernel: header.device.kernel_release,
+            architecture: header.device.architecture,
+            daemon_version: header.device.daemon_version,
+        }
+    }
+
+    fn observed_data(&self, tuple: &DataTuple<'_>) -> ObservedData {
+        let (places, cut) =
+            top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
+        ObservedData {
+            data_type: self.data_name(tuple.data_type),
+            actor: tuple.actor.clone(),
+            phase: tuple.phase.as_str().to_owned(),
+            effect: tuple.effect.name(),
+            count: tuple.tally.count,
+            peak_per_minute: tuple.tally.rate.peak,
+            bytes_read: tuple.tally.bytes_in,
+            first: self.clock.moment(tuple.tally.first_ns),
+            last: self.clock.moment(tuple.tally.last_ns),
+            places,
+            more_places: tuple.tally.more_places || cut,
+            evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
+            standing: tuple.standing.name(),
+            statement: tuple.standing.statement(self.ontology),
+        }
+    }
+
+    fn observed_recipient(&self, tuple: &ContactTuple<'_>) -> ObservedRecipient {
+        let (places, cut) =
+            top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
+        ObservedRecipient {
+            recipient: self.recipient_name(tuple),
+            actor: tuple.actor.clone(),
+            phase: tuple.phase.as_str().to_owned(),
+            effect: tuple.effect.name(),
+            count: tuple.tally.count,
+            peak_per_minute: tuple.tally.rate.peak,
+            bytes_sent: tuple.tally.bytes_out,
+            bytes_received: tuple.tally.bytes_in,
+            first: self.clock.moment(tuple.tally.first_ns),
+            last: self.clock.moment(tuple.tally.last_ns),
+            places,
+            more_places: tuple.tally.more_places || cut,
+            evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
+            statement: contact_statement(&tuple.parties, self.ontology),
+        }
+    }
+}
+
+/// The most frequent places first, then by name; and whether some had to be left out.
+fn top_places(places: BTreeMap<&str, u64>) -> (Vec<PlaceCount>, bool) {
+    let mut sorted: Vec<PlaceCount> =
+        places.into_iter().map(|(place, count)| PlaceCount { place: place.to_owned(), count }).collect();
+    sorted.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.place.cmp(&right.place)));
+    let cut = sorted.len() > PLACES_PER_TUPLE;
+    sorted.truncate(PLACES_PER_TUPLE);
+    (sorted, cut)
+}

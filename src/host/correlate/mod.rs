@@ -1,0 +1,34 @@
+//! Observed acts set against declared terms.
+//!
+//! * **In:** the entries of a recording, one by one ([`Correlator::add`]), the terms and the ontology. **Out:**
+//!   [`Verdict`]. Memory is bounded, whatever the recording holds.
+//! * **May import:** `event`, `host::declared_terms`, `host::ontology`, and from `host::recording` only how whole it is.
+//! * **Test it:** `cargo test host::correlate`, `cargo test --test verdict_rules`; speed: `cargo bench correlate`.
+//!
+//! What counts as what:
+//!
+//! * **Collection** is a successful open for reading (or a rename away, or a command that prints it) of a path that
+//!   the data types name, outside the app's own storage. A denied or failed attempt is no collection; it is listed.
+//! * **A recipient** is whoever a connection was made to: the name stated on the connection, else the name the app had
+//!   looked up for the address, else the address. An address that answers to several names is *uncertain*, and only a
+//!   violation if every one of them would be. Peers on the machine itself or its own link, and DNS servers, are none
+//!   unless they have a name.
+//! * **A contact** is a connection made or bytes sent, not yet proof that certain data was sent.
+//! * **A family of events is watched** when at least one probe that does not sample is `attached` for it, at the
+//!   beginning and at the end. `partial` is not watched; its reason becomes the rule's.
+
+mod clock;
+mod correlator;
+mod coverage;
+mod facts;
+mod flows;
+mod limits;
+mod notices;
+mod own_storage;
+pub mod rules;
+mod standing;
+mod tally;
+pub mod verdict;
+
+pub use correlator::{CorrelateOptions, Correlator};
+pub use verdict::{RuleOutcome, Verdict};

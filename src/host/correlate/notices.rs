@@ -1,0 +1,164 @@
+//! What is worth knowing and is no violation.
+
+use std::collections::BTreeSet;
+
+use super::correlator::Effect;
+use super::facts::Facts;
+use super::standing::{DataStanding, Party, PartyStanding, place_in_words};
+use super::verdict::Notice;
+
+/// All notices, sorted, each once.
+pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
+    let mut notices = BTreeSet::new();
+    let mut note = |kind, message: String| {
+        notices.insert(Notice { kind, message });
+    };
+    for tuple in &facts.data {
+        let name = facts.data_name(tuple.data_type);
+        let place = tuple.tally.places.keys().next().map(String::as_str).unwrap_or_default();
+        match tuple.effect {
+            Effect::Denied | Effect::Failed if !matches!(tuple.standing, DataStanding::Weak) => {
+                let how = if tuple.effect == Effect::Denied { "was refused" } else { "failed" };
+                note(
+                    "attempted",
+                    format!(
+                        "{} tried to read {} ({place}) {} in phase {} and {how}: an attempt is not a collection",
+                        tuple.actor.app,
+                        name.id,
+                        times(tuple.tally.count),
+                        tuple.phase
+                    ),
+                );
+            }
+            Effect::Done => {
+                if let DataStanding::Declared { exact: false, statements } = &tuple.standing
+                    && let Some(statement) = statements.first()
+                {
+                    note(
+                        "declared_broadly",
+                        format!(
+                            "{} is covered only by a broader type declared at {}",
+                            name.id,
+                            place_in_words(&statement.place)
+                        ),
+                    );
+                }
+            }
+            Effect::Denied | Effect::Failed => {}
+        }
+    }
+    for tuple in &facts.contacts {
+        let name = facts.recipient_name(tuple);
+        if tuple.effect != Effect::Done {
+            note(
+                "attempted",
+                format!(
+                    "{} tried to reach {} {} in phase {} and did not get through",
+                    tuple.actor.app,
+                    name.host,
+                    times(tuple.tally.count),
+                    tuple.phase
+                ),
+            );
+        } else if tuple.parties.len() > 1 {
+            let addresses: Vec<&str> = tuple.tally.places.keys().map(String::as_str).collect();
+            note(
+                "uncertain_recipient",
+                format!("connections to {} can have been with any of {}", addresses.join(", "), name.host),
+            );
+        }
+        if tuple.parties.iter().any(|party| owned_by_other(facts, party))
+            && let Some(owner) = &name.owner_en
+        {
+            note(
+                "first_party_claim",
+                format!("the terms call {} first party, and it is known to belong to {owner}", name.host),
+            );
+        }
+    }
+    for (what, count) in &facts.dns_bypass {
+        note(
+            "dns_bypass",
+            format!(
+                "names were resolved past the system's DNS {}: {what}; what was contacted next may lack its name",
+                times(*count)
+            ),
+        );
+    }
+    if !facts.nameless_local.is_empty() {
+        let total = facts.nameless_local.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let addresses: Vec<&str> = facts.nameless_local.keys().map(String::as_str).collect();
+        note(
+            "left_out",
+            format!(
+                "connections to this machine or its own link without a name were left out {}: {}",
+                times(total),
+                addresses.join(", ")
+            ),
+        );
+    }
+    if !facts.left_out.is_empty() {
+        let apps: Vec<&str> = facts.left_out.iter().map(String::as_str).collect();
+        note("left_out", format!("events of other apps were not judged by these terms: {}", apps.join(", ")));
+    }
+    for denial in facts.terms.not_share.iter().filter(|denial| !denial.data_types.is_empty()) {
+        note(
+            "not_decided",
+            format!(
+                "whether the data types denied at {} were sent is not decided: contents are not looked at",
+                place_in_words(&denial.place)
+            ),
+        );
+    }
+    unexercised(facts, &mut note);
+    notices.into_iter().collect()
+}
+
+/// Statements that the run gave no occasion for: a silent rule says little about them.
+fn unexercised(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
+    let types = &facts.ontology.data_types;
+    for collect in &facts.terms.collect {
+        for declared in &collect.data_types {
+            if !facts.readings().any(|tuple| types.covers(*declared, tuple.data_type)) {
+                note(
+                    "unexercised_statement",
+                    format!(
+                        "{} is declared at {} and was not read in this run",
+                        types.id_of(*declared),
+                        place_in_words(&collect.place)
+                    ),
+                );
+            }
+        }
+    }
+    for share in &facts.terms.share {
+        let reached = |party: &Party<'_>| match &party.standing {
+            PartyStanding::Declared(shares) => shares.iter().any(|declared| declared.place == share.place),
+            _ => false,
+        };
+        if !facts.made_contacts().any(|tuple| tuple.parties.iter().any(reached)) {
+            note(
+                "unexercised_statement",
+                format!(
+                    "{} is declared at {} and was not contacted in this run",
+                    share.recipient,
+                    place_in_words(&share.place)
+                ),
+            );
+        }
+    }
+}
+
+/// Hosting acts for the developer, so a first-party name there is nothing to note.
+fn owned_by_other(facts: &Facts<'_>, party: &Party<'_>) -> bool {
+    let owner = party.owner.and_then(|id| facts.ontology.recipients.get(id));
+    owner.is_some_and(|owner| !owner.is_hosting()) && matches!(party.standing, PartyStanding::FirstParty)
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}

@@ -1,0 +1,107 @@
+//! Something declared, but for other phases.
+
+use super::super::facts::{ContactTuple, DataTuple, Facts};
+use super::super::standing::{DataStanding, PartyStanding, collect_ref, share_ref};
+use super::super::verdict::Subject;
+use super::{Judged, PRE_CONSENT, REFUSED, by_host, by_type, contact_parts, data_parts, owner_in_words};
+use crate::event::Phase;
+use crate::host::declared_terms::{Timing, TimingAnswer};
+
+/// What several statements say together: one that allows it is enough.
+fn together<'t>(timings: impl Iterator<Item = &'t Timing>, phase: &Phase) -> TimingAnswer {
+    let mut together = TimingAnswer::Excluded;
+    for timing in timings {
+        match timing.answer(phase) {
+            TimingAnswer::Allowed => return TimingAnswer::Allowed,
+            TimingAnswer::NotKnown => together = TimingAnswer::NotKnown,
+            TimingAnswer::Excluded => {}
+        }
+    }
+    together
+}
+
+fn of_reading(tuple: &DataTuple<'_>) -> TimingAnswer {
+    match &tuple.standing {
+        DataStanding::Declared { statements, .. } => {
+            together(statements.iter().map(|collect| &collect.timing), &tuple.phase)
+        }
+        _ => TimingAnswer::Allowed,
+    }
+}
+
+/// Only a destination that is certain is held to the timing of its statement.
+fn of_contact(tuple: &ContactTuple<'_>) -> TimingAnswer {
+    match tuple.parties.as_slice() {
+        [party] if party.is_declared() => match &party.standing {
+            PartyStanding::Declared(shares) => together(shares.iter().map(|share| &share.timing), &tuple.phase),
+            _ => TimingAnswer::Allowed,
+        },
+        _ => TimingAnswer::Allowed,
+    }
+}
+
+pub(super) fn judge(facts: &Facts<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let restricts = |timing: &Timing| *timing != Timing::default();
+    let restricted = facts.terms.collect.iter().any(|collect| restricts(&collect.timing))
+        || facts.terms.share.iter().any(|share| restricts(&share.timing));
+    if !restricted {
+        judged.not_applicable = Some("the terms declare no phase for anything".to_owned());
+        return judged;
+    }
+    let other_rules = |phase: &Phase| matches!(phase.as_str(), PRE_CONSENT | REFUSED);
+    let unmarked = "was done while no phase was marked, and is declared for certain phases only";
+    for tuple in facts.readings().filter(|tuple| of_reading(tuple) == TimingAnswer::NotKnown) {
+        judged.doubts.push(format!("reading {} {unmarked}", facts.data_name(tuple.data_type).id));
+    }
+    for tuple in facts.made_contacts().filter(|tuple| of_contact(tuple) == TimingAnswer::NotKnown) {
+        judged.doubts.push(format!("contacting {} {unmarked}", facts.recipient_name(tuple).host));
+    }
+    let readings =
+        facts.readings().filter(|tuple| !other_rules(&tuple.phase) && of_reading(tuple) == TimingAnswer::Excluded);
+    for ((id, app), tuples) in by_type(facts, readings) {
+        let Some(first) = tuples.first() else { continue };
+        let DataStanding::Declared { statements, .. } = &first.standing else { continue };
+        let contradicts = statements.first().map(|collect| collect_ref(collect, facts.ontology));
+        let declared = statements.first().map(|collect| collect.timing.in_words()).unwrap_or_default();
+        let phases = in_phases(tuples.iter().map(|tuple| &tuple.phase));
+        let message = format!("{app} read {id} {phases}, and declares it {declared}");
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding(
+            "outside-declared-phase",
+            subject,
+            message,
+            contradicts,
+            &data_parts(&tuples),
+        ));
+    }
+    let contacts =
+        facts.made_contacts().filter(|tuple| !other_rules(&tuple.phase) && of_contact(tuple) == TimingAnswer::Excluded);
+    for ((host, app), tuples) in by_host(facts, contacts) {
+        let Some(first) = tuples.first() else { continue };
+        let Some(PartyStanding::Declared(shares)) = first.parties.first().map(|party| &party.standing) else {
+            continue;
+        };
+        let contradicts = shares.first().map(|share| share_ref(share, facts.ontology));
+        let declared = shares.first().map(|share| share.timing.in_words()).unwrap_or_default();
+        let phases = in_phases(tuples.iter().map(|tuple| &tuple.phase));
+        let name = facts.recipient_name(first);
+        let message = format!("{app} contacted {host}{} {phases}, and declares it {declared}", owner_in_words(&name));
+        let subject = Subject::Recipient(name);
+        judged.findings.push(facts.finding(
+            "outside-declared-phase",
+            subject,
+            message,
+            contradicts,
+            &contact_parts(&tuples),
+        ));
+    }
+    judged
+}
+
+fn in_phases<'t>(phases: impl Iterator<Item = &'t Phase>) -> String {
+    let mut names: Vec<&str> = phases.map(Phase::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("in phase {}", names.join(", "))
+}

@@ -1,0 +1,155 @@
+//! Bounded counting: how often, when, where, with the first events as evidence.
+
+use std::collections::BTreeMap;
+
+use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
+use crate::event::{Event, Fidelity, Outcome};
+
+/// How many one-second buckets make the sliding minute.
+const BUCKETS: u64 = 60;
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// Counts acts in a sliding minute, in one-second buckets.
+///
+/// The window is the current second and the 59 before it, so it never holds more than a true minute would: a rate is
+/// never overstated. Keeping every time stamp was rejected, because memory would follow the app's appetite.
+#[derive(Debug, Clone)]
+pub(super) struct RateMeter {
+    buckets: [u32; BUCKETS as usize],
+    newest: u64,
+    in_window: u32,
+    pub(super) peak: u32,
+}
+
+impl RateMeter {
+    pub(super) fn new() -> Self {
+        Self { buckets: [0; BUCKETS as usize], newest: 0, in_window: 0, peak: 0 }
+    }
+
+    fn bucket(&mut self, second: u64) -> Option<&mut u32> {
+        self.buckets.get_mut(usize::try_from(second % BUCKETS).unwrap_or(0))
+    }
+
+    /// Counts one act and tells how many there were in the minute up to it.
+    pub(super) fn count(&mut self, time_ns: u64) -> u32 {
+        let second = time_ns / NANOSECONDS;
+        if second > self.newest {
+            if second - self.newest >= BUCKETS {
+                self.buckets = [0; BUCKETS as usize];
+                self.in_window = 0;
+            } else {
+                for expired in self.newest + 1..=second {
+                    let freed = self.bucket(expired).map_or(0, std::mem::take);
+                    self.in_window = self.in_window.saturating_sub(freed);
+                }
+            }
+            self.newest = second;
+        }
+        // Events of different processors can be a little out of order; what is older than the window is in no rate.
+        if self.newest - second < BUCKETS {
+            if let Some(bucket) = self.bucket(second) {
+                *bucket = bucket.saturating_add(1);
+            }
+            self.in_window = self.in_window.saturating_add(1);
+        }
+        self.peak = self.peak.max(self.in_window);
+        self.in_window
+    }
+}
+
+/// One event kept as evidence.
+#[derive(Debug, Clone)]
+pub(super) struct Proof {
+    pub(super) sequence: u64,
+    pub(super) time_ns: u64,
+    pub(super) kind: &'static str,
+    pub(super) pid: u32,
+    pub(super) what: String,
+    pub(super) outcome: Outcome,
+    pub(super) hints: Vec<&'static str>,
+}
+
+impl Proof {
+    pub(super) fn of(event: &Event, what: String) -> Self {
+        Self {
+            sequence: event.sequence,
+            time_ns: event.time_ns,
+            kind: event.kind().name(),
+            pid: event.process.key.pid,
+            what,
+            outcome: event.outcome,
+            hints: match &event.fidelity {
+                Fidelity::Faithful => Vec::new(),
+                Fidelity::Hint(reasons) => reasons.iter().map(|reason| reason.name()).collect(),
+            },
+        }
+    }
+}
+
+/// What was done, counted.
+#[derive(Debug, Clone)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) first_ns: u64,
+    pub(super) last_ns: u64,
+    pub(super) rate: RateMeter,
+    pub(super) places: BTreeMap<String, u64>,
+    pub(super) more_places: bool,
+    pub(super) evidence: Vec<Proof>,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            count: 0,
+            first_ns: u64::MAX,
+            last_ns: 0,
+            rate: RateMeter::new(),
+            places: BTreeMap::new(),
+            more_places: false,
+            evidence: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Counts one act at `place`; `proof` is made only when it is kept.
+    pub(super) fn add(&mut self, time_ns: u64, place: &str, proof: impl FnOnce() -> Proof) {
+        self.count = self.count.saturating_add(1);
+        self.first_ns = self.first_ns.min(time_ns);
+        self.last_ns = self.last_ns.max(time_ns);
+        self.rate.count(time_ns);
+        if let Some(count) = self.places.get_mut(place) {
+            *count = count.saturating_add(1);
+        } else if self.places.len() < PLACES_PER_TUPLE {
+            self.places.insert(place.to_owned(), 1);
+        } else {
+            self.more_places = true;
+        }
+        if self.evidence.len() < EVIDENCE_PER_TUPLE {
+            self.evidence.push(proof());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_slides_and_is_never_overstated() {
+        let mut meter = RateMeter::new();
+        for second in 0..120 {
+            meter.count(second * NANOSECONDS);
+        }
+        assert_eq!(meter.peak, 60);
+        assert_eq!(meter.count(1_000 * NANOSECONDS), 1);
+        assert_eq!(meter.count(1_059 * NANOSECONDS), 2);
+        assert_eq!(meter.count(1_060 * NANOSECONDS), 2);
+        // A little out of order still counts; far out of order does not.
+        assert_eq!(meter.count(1_058 * NANOSECONDS), 3);
+        assert_eq!(meter.count(5 * NANOSECONDS), 3);
+    }
+}

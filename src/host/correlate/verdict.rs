@@ -1,0 +1,468 @@
+//! The verdict: what every report shows. Serialised as it is, it is the JSON report.
+
+use serde::Serialize;
+
+use crate::event::{ProbeStatus, Totals};
+use crate::host::declared_terms::Provenance;
+use crate::host::recording::Damage;
+
+/// Names the form of the JSON report. The number goes up when a field changes its meaning or goes away; fields may be
+/// added without.
+pub const VERDICT_SCHEMA: &str = "candor.verdict/1";
+
+/// What a rule, or all rules together, came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// At least one finding. It stands also when something was lost: what was seen, happened.
+    Violation,
+    /// No finding, and something was not seen that could have been one.
+    CannotTell,
+    /// No finding, and everything the rule needs was watched.
+    NoneObserved,
+    /// The rule had nothing to judge: the terms say nothing it could hold the app to, or its phase was not part of the run.
+    NotApplicable,
+}
+
+impl RuleOutcome {
+    /// The name used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::CannotTell => "cannot_tell",
+            Self::NoneObserved => "none_observed",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::CannotTell => "cannot tell",
+            Self::NoneObserved => "none observed",
+            Self::NotApplicable => "not applicable",
+        }
+    }
+}
+
+/// A moment, by both clocks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Moment {
+    /// Seconds since the session began, in milliseconds' resolution; negative for what happened before.
+    pub seconds: f64,
+    /// By the device's wall clock, in UTC, RFC 3339.
+    pub wall: String,
+}
+
+/// One event that proves something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Its sequence number in the recording.
+    pub sequence: u64,
+    /// When.
+    pub at: Moment,
+    /// The kind of event.
+    pub kind: &'static str,
+    /// Process id.
+    pub pid: u32,
+    /// The path, command or peer.
+    pub what: String,
+    /// How the act ended: `ok`, `in_progress`, `denied (errno)`, `failed (errno)`, `unknown`.
+    pub outcome: String,
+    /// Why the fields are only hints; empty when they come from the kernel's own objects.
+    pub hints: Vec<&'static str>,
+}
+
+/// Who acted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Actor {
+    /// The package, the packages that share the user id, or the user id.
+    pub app: String,
+    /// User id.
+    pub user_id: u32,
+    /// The program file, or the thread's name where the file is not known.
+    pub program: String,
+}
+
+/// How often something was done in one phase.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PhaseCount {
+    /// The phase.
+    pub phase: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A path, host or command, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PlaceCount {
+    /// The path, host and port, or command.
+    pub place: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// How sure it is who was contacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameConfidence {
+    /// The connection itself named it: TLS server name or HTTP host.
+    Stated,
+    /// The app looked the name up and connected to the address it got.
+    Resolved,
+    /// The address answers to several names that the app had looked up, or the stated name is a cover.
+    Uncertain,
+    /// No name is known; the address stands for itself.
+    AddressOnly,
+}
+
+impl NameConfidence {
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Stated => "named on the connection",
+            Self::Resolved => "by the DNS answer before it",
+            Self::Uncertain => "uncertain",
+            Self::AddressOnly => "address only",
+        }
+    }
+}
+
+/// Someone who was contacted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RecipientName {
+    /// Domain name, or the address when there is none; the possible names joined by `" or "` when it is uncertain.
+    pub host: String,
+    /// The owner in English, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_en: Option<String>,
+    /// The owner in Chinese, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_zh: Option<String>,
+    /// The product, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// The purpose, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The alias that gave the owner away, when the name itself did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via_alias: Option<String>,
+    /// How sure the name is.
+    pub confidence: NameConfidence,
+    /// How the terms stand to it: `first_party`, `declared`, `denied`, `known_undeclared`, `unknown`.
+    pub standing: &'static str,
+}
+
+/// A kind of personal data as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct DataTypeName {
+    /// Id, such as `id.mac`.
+    pub id: String,
+    /// English name.
+    pub name_en: String,
+    /// Chinese name.
+    pub name_zh: String,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Subject {
+    /// Personal data was read.
+    Data(DataTypeName),
+    /// Someone was contacted.
+    Recipient(RecipientName),
+}
+
+impl Subject {
+    /// The id or host, for titles.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Data(name) => &name.id,
+            Self::Recipient(name) => &name.host,
+        }
+    }
+}
+
+/// A statement of the terms, as a finding names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct StatementRef {
+    /// Where it was made.
+    pub place: Provenance,
+    /// What it says, in short.
+    pub says: String,
+}
+
+/// Events set against the terms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// The finding in one English sentence.
+    pub message: String,
+    /// The statement it contradicts; absent when no statement covers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contradicts: Option<StatementRef>,
+    /// Who acted, sorted.
+    pub actors: Vec<Actor>,
+    /// In which phases, how often.
+    pub phases: Vec<PhaseCount>,
+    /// How often in all.
+    pub count: u64,
+    /// Most in any minute.
+    pub peak_per_minute: u32,
+    /// The first time.
+    pub first: Moment,
+    /// The last time.
+    pub last: Moment,
+    /// Paths, hosts or commands, the most frequent first.
+    pub places: Vec<PlaceCount>,
+    /// There were more places than are listed.
+    pub more_places: bool,
+    /// The first events.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A rule and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RuleResult {
+    /// Id.
+    pub id: &'static str,
+    /// English title.
+    pub title_en: &'static str,
+    /// Chinese title.
+    pub title_zh: &'static str,
+    /// What it came to.
+    pub outcome: RuleOutcome,
+    /// What it found.
+    pub findings: Vec<Finding>,
+    /// Why nothing can be told, or why the rule does not apply; also what was not seen beside the findings.
+    pub reasons: Vec<String>,
+    /// Phases that the rule looked at.
+    pub phases: Vec<String>,
+    /// For how long these phases lasted, in seconds.
+    pub seconds: f64,
+    /// How many events happened in them.
+    pub events: u64,
+}
+
+/// One observed kind of data, with who read it, in which phase and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObservedData {
+    /// The data type.
+    pub data_type: DataTypeName,
+    /// Who.
+    pub actor: Actor,
+    /// In which phase.
+    pub phase: String,
+    /// `done`, `denied` or `failed`. Only what was done is a collection.
+    pub effect: &'static str,
+    /// How often.
+    pub count: u64,
+    /// Most in any minute.
+    pub peak_per_minute: u32,
+    /// Bytes read, as far as files tell.
+    pub bytes_read: u64,
+    /// The first time.
+    pub first: Moment,
+    /// The last time.
+    pub last: Moment,
+    /// Paths or commands, the most frequent first.
+    pub places: Vec<PlaceCount>,
+    /// There were more places than are listed.
+    pub more_places: bool,
+    /// Sequence numbers of the first events.
+    pub evidence: Vec<u64>,
+    /// How the terms stand to it: `declared`, `declared_broadly` (only a broader type is declared), `denied`,
+    /// `undeclared`, `weak` (every program reads it).
+    pub standing: &'static str,
+    /// The statement that covers or denies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<StatementRef>,
+}
+
+/// One observed recipient, with who contacted it, in which phase and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObservedRecipient {
+    /// The recipient.
+    pub recipient: RecipientName,
+    /// Who.
+    pub actor: Actor,
+    /// In which phase.
+    pub phase: String,
+    /// `done`, `denied` or `failed`.
+    pub effect: &'static str,
+    /// Connections.
+    pub count: u64,
+    /// Most in any minute.
+    pub peak_per_minute: u32,
+    /// Bytes sent, as far as totals tell.
+    pub bytes_sent: u64,
+    /// Bytes received, as far as totals tell.
+    pub bytes_received: u64,
+    /// The first time.
+    pub first: Moment,
+    /// The last time.
+    pub last: Moment,
+    /// Address and port of the peers.
+    pub places: Vec<PlaceCount>,
+    /// There were more places than are listed.
+    pub more_places: bool,
+    /// Sequence numbers of the first events.
+    pub evidence: Vec<u64>,
+    /// The statement that covers or denies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<StatementRef>,
+}
+
+/// Something worth knowing that is no violation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Notice {
+    /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `left_out`, `first_party_claim`,
+    /// `unexercised_statement`.
+    pub kind: &'static str,
+    /// In one English sentence.
+    pub message: String,
+}
+
+/// What one family of events was watched with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FamilyCoverage {
+    /// The family.
+    pub family: &'static str,
+    /// Everything of it was watched from beginning to end.
+    pub watched: bool,
+    /// Why not, or what else is missing.
+    pub reasons: Vec<String>,
+    /// What the probes said at the beginning.
+    pub at_start: Vec<ProbeStatus>,
+    /// What the probes said at the end.
+    pub at_end: Vec<ProbeStatus>,
+}
+
+/// What was seen and what was not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// By family.
+    pub families: Vec<FamilyCoverage>,
+    /// The recording was read to its end, and nothing of it was damaged.
+    pub recording_whole: bool,
+    /// Unreadable stretches of the recording.
+    pub damage: Vec<Damage>,
+    /// Events that are known to be missing; the sum over all gaps that say how many.
+    pub missing_events: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// The last account of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
+}
+
+/// One stretch of the session in one phase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseSpan {
+    /// The phase.
+    pub phase: String,
+    /// When it began.
+    pub from: Moment,
+    /// When it ended.
+    pub to: Moment,
+    /// What the client said about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// One phase over the whole session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseSummary {
+    /// The phase.
+    pub phase: String,
+    /// How long it lasted in all, in seconds.
+    pub seconds: f64,
+    /// How many events happened in it.
+    pub events: u64,
+}
+
+/// The app and its terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedApp {
+    /// Package of the terms.
+    pub package: String,
+    /// Name of the terms.
+    pub name: String,
+    /// Version of the terms; empty when they do not say.
+    pub version: String,
+    /// Type of app, in the words of the terms.
+    pub kind: String,
+    /// The file of the terms.
+    pub terms_file: String,
+    /// Apps whose events were judged.
+    pub judged: Vec<String>,
+    /// Apps whose events are in the recording and were not judged.
+    pub left_out: Vec<String>,
+}
+
+/// The session that was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckedSession {
+    /// Its id.
+    pub id: String,
+    /// What the client called it.
+    pub label: String,
+    /// When it began, by the device's wall clock.
+    pub started: String,
+    /// How long it lasted, in seconds, as far as the recording goes.
+    pub seconds: f64,
+    /// Why it ended; absent when the end is not in the recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<&'static str>,
+    /// Events in the recording.
+    pub events: u64,
+    /// Device name.
+    pub device: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine.
+    pub architecture: String,
+    /// Version of the daemon.
+    pub daemon_version: String,
+}
+
+/// A recording set against terms.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// [`VERDICT_SCHEMA`].
+    pub schema: &'static str,
+    /// All rules together: a violation if there is one, else "cannot tell" if any rule cannot tell, else none observed.
+    pub outcome: RuleOutcome,
+    /// How many findings there are.
+    pub findings: usize,
+    /// The app and its terms.
+    pub app: CheckedApp,
+    /// The session.
+    pub session: CheckedSession,
+    /// Every rule, in the order of [`super::rules::ALL_RULES`].
+    pub rules: Vec<RuleResult>,
+    /// Every observed kind of data.
+    pub data: Vec<ObservedData>,
+    /// Every observed recipient.
+    pub recipients: Vec<ObservedRecipient>,
+    /// What is worth knowing besides.
+    pub notices: Vec<Notice>,
+    /// What was seen and what was not.
+    pub coverage: Coverage,
+    /// Every phase of the session.
+    pub phases: Vec<PhaseSummary>,
+    /// Phases in the order they were marked.
+    pub timeline: Vec<PhaseSpan>,
+    /// Well-known phases that were not part of the run.
+    pub phases_not_exercised: Vec<&'static str>,
+}

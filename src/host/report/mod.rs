@@ -1,0 +1,79 @@
+//! A verdict for people and programs.
+//!
+//! * **In:** [`crate::host::correlate::Verdict`]. **Out:** text for a terminal, JSON (the verdict as it is), HTML.
+//! * **May import:** `host::correlate`. No files are touched here: reports are written to what the caller passes in.
+//! * **Test it:** `cargo test host::report`.
+
+mod html;
+mod text;
+
+use std::io::{self, Write};
+
+pub use html::{HtmlError, html};
+pub use text::text;
+
+use crate::host::correlate::verdict::Finding;
+use crate::host::correlate::{RuleOutcome, Verdict};
+
+/// Writes the verdict as JSON: two spaces of indentation, a line feed at the end; the same verdict gives the same bytes.
+///
+/// # Errors
+///
+/// When `out` refuses it.
+pub fn json(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, verdict)?;
+    out.write_all(b"\n")
+}
+
+/// A text of the traced app's choice without characters that a terminal or a reader's eye would obey.
+fn harmless(text: &str) -> String {
+    let obeyed = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|character| if obeyed(character) { '\u{fffd}' } else { character }).collect()
+}
+
+/// The verdict in one sentence.
+fn headline(verdict: &Verdict) -> String {
+    let name = &verdict.app.name;
+    match (verdict.outcome, verdict.findings) {
+        (RuleOutcome::Violation, 1) => format!("{name} contradicts its terms: 1 finding"),
+        (RuleOutcome::Violation, count) => format!("{name} contradicts its terms: {count} findings"),
+        (RuleOutcome::CannotTell, _) => {
+            format!("No contradiction seen, but not everything was: cannot tell for {name}")
+        }
+        _ => format!("No contradiction observed: {name} did what its terms say, as far as this run went"),
+    }
+}
+
+/// What to say where a finding contradicts no statement.
+fn without_statement(finding: &Finding) -> &'static str {
+    match finding.rule {
+        "before-consent" | "after-refusal" => "needs the user's consent, whatever they declare",
+        _ => "no statement covers it",
+    }
+}
+
+/// A length of time for people.
+fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else if seconds < 3600.0 {
+        format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    } else {
+        format!("{:.0} h {:.0} min", (seconds / 3600.0).floor(), (seconds % 3600.0 / 60.0).floor())
+    }
+}
+
+/// A number of bytes for people.
+fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let number = count as f64;
+    match count {
+        0..1_024 => format!("{count} B"),
+        1_024..1_048_576 => format!("{:.1} KiB", number / 1_024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", number / 1_048_576.0),
+        _ => format!("{:.1} GiB", number / 1_073_741_824.0),
+    }
+}
