@@ -3,6 +3,7 @@
 //! For every structure, field and value that `shared_layout.rs` declares, a C file is made that asserts it, and clang
 //! checks the file against the header that the kernel programs are compiled with. So a change on one side alone fails here.
 #![cfg(feature = "ebpf")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is their report")]
 
 use std::fmt::Write as _;
 use std::process::Command;

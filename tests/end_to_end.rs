@@ -37,7 +37,8 @@ fn entries(path: &Path) -> Vec<Value> {
 
 /// The first event with a body of `kind` for which `matches` holds; panics with all bodies of the kind.
 fn find<'a>(entries: &'a [Value], kind: &str, matches: impl Fn(&Value) -> bool) -> &'a Value {
-    let of_kind = || entries.iter().filter_map(|entry| entry.get("event")).filter(|event| !event["body"][kind].is_null());
+    let of_kind =
+        || entries.iter().filter_map(|entry| entry.get("event")).filter(|event| !event["body"][kind].is_null());
     of_kind().find(|event| matches(&event["body"][kind])).unwrap_or_else(|| {
         panic!("no such {kind}; there are: {:#?}", of_kind().map(|event| &event["body"][kind]).collect::<Vec<_>>())
     })
@@ -66,7 +67,8 @@ fn curl_over_tls_is_seen_from_the_lookup_to_the_handshake_and_replays_the_same()
     assert_eq!(connected["user_id"], USER_ID);
     let hello = find(&live, "tls_client_hello", |body| body["server_name"] == "api.endtoend.example");
     assert_eq!(hello["body"]["tls_client_hello"]["protocols"][0], "h2");
-    let totals = find(&live, "socket_totals", |body| body["remote"]["inet"] == "127.0.2.1:443" && body["closed"] == true);
+    let totals =
+        find(&live, "socket_totals", |body| body["remote"]["inet"] == "127.0.2.1:443" && body["closed"] == true);
     assert!(totals["body"]["socket_totals"]["bytes_received"].as_u64().unwrap() > 1000);
 
     // The account adds up at each stage, and each stage delivers what the next one gets.
