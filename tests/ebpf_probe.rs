@@ -651,3 +651,24 @@ fn a_process_that_does_not_exist_cannot_be_selected() {
     let error = fixture.probe.select(slot, &selection, &mut batch).unwrap_err();
     assert_eq!(error.to_string(), format!("no process {}", u32::MAX));
 }
+
+#[test]
+#[ignore = "needs root and eBPF: run by scripts/test"]
+fn the_type_information_of_the_kernel_is_given_back_after_loading() {
+    // In a process of its own, so that other tests' memory does not count.
+    if std::env::var_os("CANDOR_TEST_MEMORY").is_some() {
+        let _fixture = tier_1();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let kibibytes: u64 = anonymous.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kibibytes < 16 * 1024, "{kibibytes} KiB are kept");
+        return;
+    }
+    let name = "the_type_information_of_the_kernel_is_given_back_after_loading";
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", name])
+        .env("CANDOR_TEST_MEMORY", "1")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -100,6 +100,23 @@ pub(super) fn operation_table(handlers: &[u32]) -> [u8; CALL_NUMBERS] {
     table
 }
 
+/// Names of operations in C with their numbers, where the name follows from a call's.
+pub(super) fn operations() -> impl Iterator<Item = (String, u8)> {
+    CALLS.iter().chain(OLD_CALLS).map(|(_, name, operation)| {
+        let name = match *name {
+            "pread64" => "read",
+            "pwrite64" => "write",
+            "preadv" | "preadv2" => "readv",
+            "pwritev" | "pwritev2" => "writev",
+            "dup2" | "dup3" => "dup_onto",
+            "accept4" => "accept",
+            "open_by_handle_at" => "open_by_handle",
+            other => other,
+        };
+        (format!("OPERATION_{}", name.to_uppercase()), operation.0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -194,6 +194,7 @@ const SYSTEM_CALL_EXIT: &str = "system_call_exit";
 
 /// Loads a tier, as much of it as the kernel takes.
 pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+    raise_memory_limit();
     drop(load_canary()?);
     match tier {
         Tier::KernelObjects => match load_tier(tier, KERNEL_OBJECTS, options) {
@@ -390,6 +391,15 @@ fn limits(tier: Tier, family: Family) -> Option<&'static str> {
             "seen through system calls only: addresses are those the app passed; descriptors that were inherited, \
              duplicated or received are not followed",
         ),
+    }
+}
+
+/// Kernels before 5.11 count maps and programs as locked memory of the process, of which it may have little. Newer ones do
+/// not; there, as where it is refused, nothing is lost: creating the maps says what is wrong.
+fn raise_memory_limit() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+        tracing::debug!(%error, "the limit of locked memory stays as it is");
     }
 }
 

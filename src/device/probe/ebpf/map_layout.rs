@@ -85,3 +85,60 @@ pub(super) fn sum_accounts<'a>(program: &str, values: impl Iterator<Item = &'a [
     }
     sum
 }
+
+/// C assertions that these numbers are those of `programs/map_layout.h`; `tests/ebpf_layout.rs` gives them to clang.
+pub fn map_layout_assertions() -> String {
+    let sizes = [
+        ("settings", SETTINGS_SIZE),
+        ("descriptor", DESCRIPTOR_SIZE),
+        ("descriptor_key", size_of::<DescriptorKey>()),
+        ("unix_names", UNIX_NAMES_SIZE),
+        ("account", ACCOUNT_SIZE),
+        ("session_loss", size_of::<[u64; 2]>()),
+    ];
+    let offsets = [
+        ("settings", "selected_by", settings::SELECTED_BY),
+        ("settings", "own_tgid", settings::OWN_TGID),
+        ("settings", "wake_bytes", settings::WAKE_BYTES),
+        ("settings", "operation", settings::OPERATION),
+        ("descriptor", "handle", descriptor::HANDLE),
+        ("descriptor", "start_ns", descriptor::START_NS),
+        ("descriptor", "bytes_in", descriptor::BYTES_IN),
+        ("descriptor", "bytes_out", descriptor::BYTES_IN + 8),
+        ("descriptor", "calls_in", descriptor::BYTES_IN + 16),
+        ("descriptor", "calls_out", descriptor::BYTES_IN + 24),
+        ("descriptor", "uid", descriptor::UID),
+        ("descriptor", "gid", descriptor::GID),
+        ("descriptor", "flags", descriptor::FLAGS),
+        ("descriptor", "kind", descriptor::KIND),
+        ("descriptor", "family", descriptor::FAMILY),
+        ("descriptor", "type", descriptor::TYPE),
+        ("descriptor", "protocol", descriptor::PROTOCOL),
+        ("descriptor", "local", descriptor::LOCAL),
+        ("descriptor", "remote", descriptor::REMOTE),
+        ("descriptor", "comm", descriptor::COMM),
+        ("account", "submitted", 8),
+        ("account", "filtered", 16),
+        ("account", "aggregated", 24),
+        ("account", "lost", 32),
+        ("unix_names", "local", 2),
+        ("unix_names", "remote", 2 + UNIX_NAME_MAX),
+        ("session_loss", "map_full", 8),
+    ];
+    let mut source = String::new();
+    for (structure, size) in sizes {
+        source.push_str(&format!("_Static_assert(sizeof(struct {structure}) == {size}, \"{structure}\");\n"));
+    }
+    for (structure, field, offset) in offsets {
+        source.push_str(&format!(
+            "_Static_assert(__builtin_offsetof(struct {structure}, {field}) == {offset}, \"{structure}.{field}\");\n"
+        ));
+    }
+    for (index, name) in PROGRAMS {
+        source.push_str(&format!("_Static_assert(PROGRAM_{} == {index}, \"{name}\");\n", name.to_uppercase()));
+    }
+    for (call, operation) in super::calls::operations() {
+        source.push_str(&format!("_Static_assert({call} == {operation}, \"{call}\");\n"));
+    }
+    source
+}

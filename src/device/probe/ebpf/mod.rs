@@ -28,6 +28,9 @@ mod totals;
 mod tracefs;
 #[cfg(feature = "ebpf")]
 pub use enabled::{EmptyProgram, attach_empty_program, open, open_with};
+#[cfg(feature = "ebpf")]
+#[doc(hidden)]
+pub use map_layout::map_layout_assertions;
 
 #[cfg(not(feature = "ebpf"))]
 mod disabled;
