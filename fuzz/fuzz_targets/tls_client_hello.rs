@@ -8,6 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     let all = parse(bytes);
     let part = parse(&bytes[..bytes.len() / 2]);
     if let (Parsed::Complete(all) | Parsed::Incomplete(all), Parsed::Incomplete(part)) = (all, part) {
-        assert!(part.server_name.is_none() || all.server_name.is_some());
+        assert!(part.server_name.is_none() || part.server_name == all.server_name);
+        assert!(part.protocols.is_empty() || part.protocols == all.protocols);
     }
 });

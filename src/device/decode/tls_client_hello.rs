@@ -120,11 +120,16 @@ fn read_hello(body: &[u8], hello: &mut ClientHello) -> Option<()> {
         Some(extensions) => (Cursor::new(extensions), true),
         None => (Cursor::new(cursor.rest()), false),
     };
+    let (mut names, mut protocols) = (false, false);
     while !extensions.is_empty() {
         let extension = extensions.u16_be()?;
         let length = extensions.u16_be()?;
         let data = extensions.take(usize::from(length))?;
         match extension {
+            // RFC 8446 section 4.2 forbids a repetition, and servers refuse it. The first stands: a later one must not
+            // hide the name that was told when the message was not whole yet.
+            EXTENSION_SERVER_NAME if std::mem::replace(&mut names, true) => return None,
+            EXTENSION_PROTOCOLS if std::mem::replace(&mut protocols, true) => return None,
             EXTENSION_SERVER_NAME => hello.server_name = read_server_name(data)?,
             EXTENSION_PROTOCOLS => hello.protocols = read_protocols(data)?,
             EXTENSION_ENCRYPTED_CLIENT_HELLO => hello.encrypted_client_hello = true,

@@ -94,6 +94,15 @@ fn a_broken_extension_keeps_what_came_before() {
 }
 
 #[test]
+fn a_repeated_extension_does_not_replace_the_first() {
+    let first = (0, &b"\x00\x08\x00\x00\x05a.com"[..]);
+    for second in [&b"\x00\x00"[..], b"\x00\x08\x00\x00\x05b.com"] {
+        let stream = assembled(&[first, (0, second)]);
+        assert_eq!(parse(&stream), Parsed::Complete(ClientHello { cut: true, ..hello("a.com", &[]) }));
+    }
+}
+
+#[test]
 fn another_record_inside_the_message_ends_it() {
     let mut stream = in_records(&PYTHON[5..205], 100);
     stream.extend([21, 3, 3, 0, 2, 2, 40]);
