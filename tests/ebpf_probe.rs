@@ -672,3 +672,24 @@ fn the_type_information_of_the_kernel_is_given_back_after_loading() {
         .unwrap();
     assert!(status.success());
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+#[ignore = "needs root and eBPF: run by scripts/test"]
+fn a_call_through_the_32_bit_interface_is_a_blind_spot_and_not_misread() {
+    let mut fixture = tier_1();
+    // mov eax, 20; int 0x80; ret: getpid there, writev here.
+    let pid = fixture.run_python(
+        "import ctypes,mmap\nm=mmap.mmap(-1,4096,prot=7)\nm.write(bytes.fromhex('b814000000cd80c3'))\n\
+         f=ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\nassert f()==os.getpid()\nf()\nos._exit(0)",
+    );
+    let exit =
+        fixture.expect("exit", |record| record.kind() == record_kind::PROCESS_EXIT && record.header().tgid == pid);
+    assert_eq!(
+        exit.u32(process_exit_body::WAIT_STATUS),
+        0,
+        "this kernel offers no 32-bit calls: boot with ia32_emulation=1"
+    );
+    let compat = |record: &Record| record.kind() == record_kind::BLIND_SPOT && record.u32(blind_spot_body::WHAT) == 2;
+    assert_eq!(fixture.count(compat), 1);
+}

@@ -11,7 +11,7 @@ INLINE struct descriptor *descriptor_begin(struct scratch *s, __s32 fd, __u8 kin
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	s->key.tgid = s->tgid;
 	s->key.fd = fd;
-	fresh->handle = s->time_ns;
+	fresh->handle = time_of(s);
 	fresh->uid = s->uid;
 	fresh->gid = s->gid;
 	fresh->kind = kind;

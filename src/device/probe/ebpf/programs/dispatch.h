@@ -102,7 +102,7 @@ int system_call_exit(__u64 *context)
 	s = scratch_of(ENTRY_SYSTEM_CALL);
 	if (!s)
 		return 0;
-	s->time_ns = boot_time_ns();
+	s->time_ns = 0;
 	s->sessions = sessions;
 	s->result = context[1];
 	s->tgid = pid_tgid >> 32;

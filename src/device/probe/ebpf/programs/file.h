@@ -93,7 +93,7 @@ int file_open(__u64 *context)
 	body->open_flags = open_flags;
 	body->directory = directory;
 	if (result >= 0) {
-		body->handle = s->time_ns;
+		body->handle = time_of(s);
 #if CANDOR_KERNEL_OBJECTS
 		file = file_of(result);
 		if (file) {

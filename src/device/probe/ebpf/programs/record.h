@@ -25,7 +25,7 @@ INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body
 {
 	struct record_header *header = header_of(s);
 
-	header->time_ns = s->time_ns;
+	header->time_ns = time_of(s);
 	header->sessions = s->sessions;
 	if (!s->start_ns)
 		s->start_ns = current_start_ns();

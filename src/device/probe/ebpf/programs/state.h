@@ -18,7 +18,7 @@
  * pre-empted by themselves, and the entry points do not nest.
  */
 struct scratch {
-	__u64 time_ns;
+	__u64 time_ns;       /* of the act; 0: the clock was not read yet in this run */
 	__u64 sessions;
 	__u64 start_ns;      /* of the current process; 0: not looked up yet in this run */
 	__s64 result;
@@ -144,6 +144,14 @@ struct {
 INLINE struct scratch *scratch_of(__u32 entry)
 {
 	return map_lookup(&scratches, &entry);
+}
+
+/* The time of the act. Most calls only add to a total and need none, so the clock is read when it is first asked for. */
+INLINE __u64 time_of(struct scratch *s)
+{
+	if (!s->time_ns)
+		s->time_ns = boot_time_ns();
+	return s->time_ns;
 }
 
 /* The sessions that selected this process. */
