@@ -172,7 +172,9 @@ impl<'a> Correlator<'a> {
     /// Packages that the recording names: those of the selected user ids, and those of events. Empty when it names none.
     #[must_use]
     pub fn packages_seen(&self) -> BTreeSet<String> {
-        let listed = self.header.iter().flat_map(|header| &header.packages.packages).map(|entry| entry.package.clone());
+        // A selection of process trees names no package: the list is then of the whole device, and says nothing.
+        let by_user = self.header.iter().filter(|header| !header.selection.user_ids.is_empty());
+        let listed = by_user.flat_map(|header| &header.packages.packages).map(|entry| entry.package.clone());
         let acted = self.left_out.iter().chain(&self.judged).filter(|app| !app.starts_with("uid ")).cloned();
         listed.chain(acted.flat_map(|app| app.split(" or ").map(str::to_owned).collect::<Vec<_>>())).collect()
     }

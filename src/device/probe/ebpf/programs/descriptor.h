@@ -22,7 +22,7 @@ INLINE struct descriptor *descriptor_begin(struct scratch *s, __s32 fd, __u8 kin
 INLINE void descriptor_store(struct scratch *s, __u32 program)
 {
 	s->descriptor.start_ns = s->start_ns ? s->start_ns : current_start_ns();
-	current_comm(s->descriptor.comm, sizeof(s->descriptor.comm));
+	copy_comm(s->descriptor.comm);
 	if (map_update(&descriptors, &s->key, &s->descriptor, UPDATE_ANY) != 0) {
 		COUNT(program, seen);
 		COUNT(program, lost);

@@ -88,7 +88,13 @@ int system_call_exit(__u64 *context)
 	}
 	program = operation >> 4;
 	pid_tgid = current_pid_tgid();
+#if CANDOR_TYPED_POINTERS
+	struct cred *cred = CURRENT_TASK()->cred;
+
+	uid_gid = (__u64)cred->gid.val << 32 | cred->uid.val;
+#else
 	uid_gid = current_uid_gid();
+#endif
 	sessions = sessions_of(set, pid_tgid >> 32, uid_gid);
 	if (LIKELY(!sessions) || pid_tgid >> 32 == set->own_tgid) {
 		struct account *account = map_lookup(&accounts, &program);

@@ -25,7 +25,7 @@ INLINE bool is_absolute(__u64 address)
 }
 
 #if CANDOR_KERNEL_OBJECTS
-INLINE void file_facts(struct file_open_body *body, struct file *file)
+INLINE void file_facts(struct scratch *s, struct file_open_body *body, struct file *file)
 {
 	struct inode *inode = FIELD(file, f_inode);
 	char block[BLOCK_SIZE] __attribute__((aligned(8)));
@@ -35,8 +35,9 @@ INLINE void file_facts(struct file_open_body *body, struct file *file)
 	body->inode = BLOCK_FIELD(block, inode, i_ino);
 	body->mode = BLOCK_FIELD(block, inode, i_mode);
 	super = BLOCK_FIELD(block, inode, i_sb);
-	body->device = FIELD(super, s_dev);
-	body->filesystem = FIELD(super, s_magic);
+	read_kernel(s->entry_block, ENTRY_BLOCK_SIZE, super);
+	body->device = LONG_BLOCK_FIELD(s->entry_block, super, s_dev);
+	body->filesystem = LONG_BLOCK_FIELD(s->entry_block, super, s_magic);
 }
 #endif
 
@@ -97,7 +98,7 @@ int file_open(__u64 *context)
 #if CANDOR_KERNEL_OBJECTS
 		file = file_of(result);
 		if (file) {
-			file_facts(body, file);
+			file_facts(s, body, file);
 			segment_kernel_path(s, SEGMENT_PATH, FIELD(file, f_path), PATH_MAX_BYTES);
 		}
 #endif

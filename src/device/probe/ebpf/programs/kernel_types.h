@@ -21,7 +21,7 @@ typedef _Bool bool;
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct qstr {
-	__u64 hash_len;
+	__u64 hash_len; /* the length is the upper half on little-endian machines */
 	unsigned char *name;
 };
 
@@ -99,6 +99,15 @@ struct thread_info {
 };
 #endif
 
+struct kernel_id {
+	__u32 val; /* kuid_t, kgid_t: numbers of the initial user name space, as the helper gives them too */
+};
+
+struct cred {
+	struct kernel_id uid;
+	struct kernel_id gid;
+};
+
 struct task_struct {
 #if defined(__TARGET_ARCH_x86)
 	struct thread_info thread_info;
@@ -109,6 +118,8 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
+	struct cred *cred;
+	char comm[16];
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct signal_struct *signal;

@@ -12,11 +12,20 @@
  */
 #define BLOCK_SIZE 64
 
-#define BLOCK_FIELD(block, pointer, field)                                     \
+/* DNAME_INLINE_LEN of include/linux/dcache.h is 40 on the 64-bit kernels we know, or less. */
+#define SHORT_NAME_SIZE 40
+struct short_name {
+	__u8 bytes[SHORT_NAME_SIZE];
+};
+
+#define BLOCK_FIELD(block, pointer, field) FIELD_OF_BLOCK(block, BLOCK_SIZE, pointer, field)
+#define LONG_BLOCK_FIELD(block, pointer, field) FIELD_OF_BLOCK(block, ENTRY_BLOCK_SIZE, pointer, field)
+
+#define FIELD_OF_BLOCK(block, block_size, pointer, field)                      \
 	({                                                                     \
 		typeof((pointer)->field) value_of_field;                       \
 		__u64 place = __builtin_preserve_field_info((pointer)->field, 0); \
-		if (place <= BLOCK_SIZE - sizeof(value_of_field))              \
+		if (place <= (block_size) - sizeof(value_of_field))              \
 			value_of_field = *(typeof((pointer)->field) *)((block) + place); \
 		else                                                           \
 			read_kernel(&value_of_field, sizeof(value_of_field), &(pointer)->field); \
@@ -65,17 +74,19 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 	for (depth = 0; depth < PATH_DEPTH_MAX && entry; depth++) {
 		struct dentry *parent;
 		struct qstr name;
-		char block[BLOCK_SIZE] __attribute__((aligned(8)));
-		long size;
+		__u8 *block = __builtin_assume_aligned(s->entry_block, 8);
+		__u64 inside;
+		__u64 size;
 
 		if (entry == root_entry && mount == root_mount)
 			break;
-		read_kernel(block, sizeof(block), entry);
+		/* With its short name, which the kernel keeps inside the entry: one call for each component, not two. */
+		read_kernel(block, ENTRY_BLOCK_SIZE, entry);
 		parent = BLOCK_FIELD(block, entry, d_parent);
 		if (entry == mount_root || entry == parent) {
 			struct mount *above;
 
-			read_kernel(block, sizeof(block), mount);
+			read_kernel(block, BLOCK_SIZE, mount);
 			above = BLOCK_FIELD(block, mount, mnt_parent);
 			if (above == mount || !above)
 				break;
@@ -92,12 +103,29 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 		KEEP_BOUND(end);
 		if (end > RECORD_MAX - COMPONENT_MAX)
 			break;
-		size = read_kernel_string(s->record + end, COMPONENT_MAX, name.name);
-		if (size <= 0 || size > COMPONENT_MAX) {
-			flags |= SEGMENT_FLAG_CUT;
-			break;
+		inside = (__u64)name.name - (__u64)entry;
+		size = (name.hash_len >> 32) + 1;
+		KEEP_BOUND(inside);
+		KEEP_BOUND(size);
+		if (inside <= ENTRY_BLOCK_SIZE - SHORT_NAME_SIZE && size <= SHORT_NAME_SIZE) {
+			const struct short_name *from = (void *)(s->entry_block + inside);
+
+			*(struct short_name *)(s->record + end) = *from;
+			/* The entry can be renamed while it is read: the name ends here whatever it holds. */
+			end += size;
+			KEEP_BOUND(end);
+			if (end > RECORD_MAX)
+				break;
+			s->record[end - 1] = 0;
+		} else {
+			long read = read_kernel_string(s->record + end, COMPONENT_MAX, name.name);
+
+			if (read <= 0 || read > COMPONENT_MAX) {
+				flags |= SEGMENT_FLAG_CUT;
+				break;
+			}
+			end += read;
 		}
-		end += size;
 		entry = parent;
 	}
 	if (depth == PATH_DEPTH_MAX)

@@ -15,6 +15,25 @@ INLINE __u64 current_start_ns(void)
 #endif
 }
 
+/* The name of the current thread: 16 bytes, of which those after the first NUL mean nothing. */
+INLINE void copy_comm(char *to)
+{
+#if CANDOR_TYPED_POINTERS
+	struct task_struct *task = CURRENT_TASK();
+	struct comm_words {
+		__u64 first;
+		__u64 second;
+	} *words = (struct comm_words *)task->comm;
+
+	((struct comm_words *)to)->first = words->first;
+	((struct comm_words *)to)->second = words->second;
+#else
+	/* The helper does not clear what is after the name: an older, longer name would shine through. */
+	__builtin_memset(to, 0, 16);
+	current_comm(to, 16);
+#endif
+}
+
 INLINE struct record_header *header_of(struct scratch *s)
 {
 	return __builtin_assume_aligned(s->record, 8);
@@ -36,9 +55,7 @@ INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body
 	header->gid = s->gid;
 	header->kind = kind;
 	header->flags = flags;
-	/* The helper does not clear what is after the name: an older, longer name would shine through. */
-	__builtin_memset(header->comm, 0, sizeof(header->comm));
-	current_comm(header->comm, sizeof(header->comm));
+	copy_comm(header->comm);
 	s->length = sizeof(*header) + body_size;
 	__builtin_memset(__builtin_assume_aligned(s->record + sizeof(*header), 8), 0, body_size);
 	return s->record + sizeof(*header);
@@ -52,6 +69,7 @@ INLINE void record_end(struct scratch *s, __u32 program)
 	struct settings *set = map_lookup(&settings, &settings_index);
 	__u64 length = s->length;
 	__u64 flags = RING_NO_WAKEUP;
+	__u64 unread;
 
 	if (!set)
 		return;
@@ -61,8 +79,13 @@ INLINE void record_end(struct scratch *s, __u32 program)
 	KEEP_BOUND(length);
 	if (length > RECORD_MAX)
 		return;
-	/* Waking the reader for each record is what costs the traced app most: wake it when there is much to read. */
-	if (ring_query(&ring, RING_QUERY_UNREAD) >= set->wake_bytes)
+	/*
+	 * Waking the reader for each record is what costs the traced app most: wake it when there is much to read, and then
+	 * once, by the record that crosses the mark. Should another processor's record jump over it, the reader's own timer
+	 * brings it back.
+	 */
+	unread = ring_query(&ring, RING_QUERY_UNREAD);
+	if (unread >= set->wake_bytes && unread - set->wake_bytes < length)
 		flags = RING_FORCE_WAKEUP;
 	if (ring_output(&ring, s->record, length, flags) == 0) {
 		COUNT(program, submitted);

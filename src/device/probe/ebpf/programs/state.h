@@ -12,6 +12,8 @@
 #define COMPONENT_MAX 256
 #define PATH_DEPTH_MAX 64
 #define RECORD_SLACK PAYLOAD_MAX
+#define ENTRY_BLOCK_SIZE 104 /* of a directory entry of the kernel, its short name included */
+#define SHORT_NAME_SLACK 40
 
 /*
  * What one run knows, and the record it builds. Per processor and per entry point: tracepoint programs are not
@@ -43,6 +45,7 @@ struct scratch {
 	struct descriptor descriptor;
 	struct unix_names names;
 	/* Aligned, or else clang zeroes and copies it byte by byte. */
+	__u8 entry_block[ENTRY_BLOCK_SIZE + SHORT_NAME_SLACK] __attribute__((aligned(8))); /* path walk: the entry in hand */
 	__u8 record[RECORD_MAX + RECORD_SLACK] __attribute__((aligned(8)));
 };
 

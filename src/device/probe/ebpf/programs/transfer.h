@@ -232,7 +232,7 @@ int descriptor_found(__u64 *context)
 		body->handle = fresh->handle;
 		body->open_flags = FIELD(file, f_flags);
 		body->directory = AT_CURRENT_DIRECTORY;
-		file_facts(body, file);
+		file_facts(s, body, file);
 		segment_kernel_path(s, SEGMENT_PATH, FIELD(file, f_path), PATH_MAX_BYTES);
 		record_end(s, PROGRAM_DESCRIPTOR_FOUND);
 	} else if (socket_facts(s, fresh, file)) {
