@@ -18,8 +18,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use candor::device::probe::ebpf::shared_layout::{RecordView, record_kind};
 use candor::device::probe::ebpf::{EbpfChoice, attach_empty_program, open};
+use candor::device::probe::record_layout::{RecordView, record_kind};
 use candor::device::probe::{Probe, RawBatch, SessionSlot};
 use candor::event::Selection;
 use nix::sched::{CpuSet, sched_setaffinity};

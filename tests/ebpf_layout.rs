@@ -1,6 +1,6 @@
 //! The numbers of the raw record in Rust are those of the C header: clang compares them.
 //!
-//! For every structure, field and value that `shared_layout.rs` declares, a C file is made that asserts it, and clang
+//! For every structure, field and value that `record_layout.rs` declares, a C file is made that asserts it, and clang
 //! checks the file against the header that the kernel programs are compiled with. So a change on one side alone fails here.
 #![cfg(feature = "ebpf")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: a panic is their report")]
@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use candor::device::probe::ebpf::shared_layout as layout;
+use candor::device::probe::record_layout as layout;
 
 macro_rules! assert_structures {
     ($source:ident, $($module:ident),*) => {

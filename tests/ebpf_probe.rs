@@ -7,7 +7,7 @@ mod ebpf_support;
 use std::process::Command;
 
 use candor::device::probe::ebpf::EbpfChoice;
-use candor::device::probe::ebpf::shared_layout::{
+use candor::device::probe::record_layout::{
     blind_spot_body, file_open_body, path_change_body, process_exec_body, process_exit_body, process_start_body,
     record_flag, record_kind, segment_tag, socket_body, socket_payload_body, socket_totals_body, totals_body,
 };

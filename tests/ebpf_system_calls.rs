@@ -4,7 +4,7 @@
 mod ebpf_support;
 
 use candor::device::probe::ebpf::EbpfChoice;
-use candor::device::probe::ebpf::shared_layout::{
+use candor::device::probe::record_layout::{
     file_open_body, path_change_body, process_exit_body, process_start_body, record_flag, record_kind, segment_tag,
     socket_body, totals_body,
 };

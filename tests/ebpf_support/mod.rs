@@ -9,11 +9,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use candor::device::probe::ebpf::shared_layout::{
+use candor::device::probe::ebpf::{EbpfChoice, EbpfOptions, open_with};
+use candor::device::probe::record_layout::{
     HeaderFields, RecordView, file_open_body, record_kind, segment_tag, socket_body, socket_end, socket_payload_body,
     socket_totals_body, totals_body, u16_at, u32_at, u64_at,
 };
-use candor::device::probe::ebpf::{EbpfChoice, EbpfOptions, open_with};
 use candor::device::probe::{Probe, ProbeCounters, RawBatch, SessionSlot};
 use candor::event::Selection;
 

@@ -2,7 +2,7 @@
 //!
 //! * **In:** fields, or bytes. **Out:** bytes, or fields; a view trusts no length.
 //! * **May import:** nothing.
-//! * **Test it:** `cargo test shared_layout`; with feature `ebpf` clang compares every number here with the C header.
+//! * **Test it:** `cargo test record_layout`; with feature `ebpf` clang compares every number here with the C header.
 
 /// Declares a C structure: its size, and the offset of each field.
 macro_rules! structure {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::shared_layout::{
+use super::super::record_layout::{
     RecordBuilder, RecordView, file_open_body, path_change_body, record_header, record_kind, segment_tag, u32_at,
 };
 use crate::device::probe::process_scan;

@@ -1,6 +1,6 @@
 //! What kernel programs and user space share through maps: the numbers of `programs/map_layout.h` again.
 
-use super::shared_layout::u64_at;
+use super::super::record_layout::u64_at;
 use crate::event::ProgramCounters;
 
 /// System-call numbers that the table has room for.

@@ -8,8 +8,6 @@
 //! structures; needs its BTF) and **system calls** (arguments and results only). Which one a kernel takes is found out by
 //! trying. Without the cargo feature `ebpf` the same [`open`] answers that this build has none.
 
-pub use super::record_layout as shared_layout;
-
 #[cfg(feature = "ebpf")]
 mod calls;
 #[cfg(feature = "ebpf")]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::time::{ClockId, clock_gettime};
 
+use super::super::record_layout::{RecordView, record_flag, record_kind};
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
-use super::shared_layout::{RecordView, record_flag, record_kind};
 use super::totals::{self, Snapshot};
 use crate::device::probe::process_scan;
 use crate::device::probe::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::super::record_layout::{
+    HeaderFields, RecordBuilder, RecordView, record_flag, record_kind, segment_tag, socket_end, socket_totals_body,
+    totals_body, u16_at, u32_at, u64_at,
+};
 use super::loader::Loaded;
 use super::map_layout::{
     DESCRIPTOR_FILE, DESCRIPTOR_SOCKET, DescriptorBytes, DescriptorKey, UNIX_NAME_MAX, UNIX_NAMES_SIZE, descriptor,
-};
-use super::shared_layout::{
-    HeaderFields, RecordBuilder, RecordView, record_flag, record_kind, segment_tag, socket_end, socket_totals_body,
-    totals_body, u16_at, u32_at, u64_at,
 };
 use crate::device::probe::RawBatch;
 

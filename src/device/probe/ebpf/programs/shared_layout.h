@@ -2,8 +2,8 @@
 /*
  * The raw record: what a probe hands to the decoder. One layout for the kernel programs (which write it), for the
  * procfs probe (which builds the same bytes), for raw captures on disk, and for src/device/decode (which reads it with
- * bounds checks and trusts nothing). src/device/probe/ebpf/shared_layout.rs holds the numbers again for Rust, and a test
- * compares them with the BTF of the compiled object.
+ * bounds checks and trusts nothing). src/device/probe/record_layout.rs holds the numbers again for Rust, and a test
+ * has clang compare them.
  *
  * A record is: struct record_header, then the fixed body of its kind, then segments until header.length.
  * All numbers are little-endian; every supported architecture is.
