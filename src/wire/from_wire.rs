@@ -1,7 +1,8 @@
 //! Wire types to domain types. Refuses what has no meaning; moves strings instead of copying them.
 //!
 //! Every message is taken apart field by field and every `oneof` without a wildcard: what is added to the contract does
-//! not compile until it is read here.
+//! not compile until it is read here. One file although it is long: it is a table in the form of code, in the order of the
+//! contract.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
