@@ -155,10 +155,102 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
                 EventBody::HttpRequest(HttpRequest { method, host, path, remote, handle })
             })
             .boxed(),
+        EventKind::ProviderAccess => provider_access().prop_map(EventBody::ProviderAccess).boxed(),
+        EventKind::ServiceCall => service_call().prop_map(EventBody::ServiceCall).boxed(),
         EventKind::PhaseMark => {
             (phase(), text()).prop_map(|(phase, note)| EventBody::PhaseMark(PhaseMark { phase, note })).boxed()
         }
     }
+}
+
+fn app() -> impl Strategy<Value = App> {
+    (optional_text(), vec(text(), 0..3)).prop_map(|(package, candidates)| App { package, candidates })
+}
+
+fn value_shape() -> impl Strategy<Value = ValueShape> {
+    (text(), text(), option::of(number())).prop_map(|(name, kind, length)| ValueShape { name, kind, length })
+}
+
+fn binder_transaction() -> impl Strategy<Value = BinderTransaction> {
+    let owner = (process_key(), text(), option::of(any::<u32>()), app())
+        .prop_map(|(process, name, user_id, app)| BinderOwner { process, name, user_id, app });
+    let caller = (text(), option::of(any::<u32>()), option::of(text()))
+        .prop_map(|(package, user_id, attribution_tag)| NamedCaller { package, user_id, attribution_tag });
+    (
+        (number(), text(), any::<u32>(), any::<bool>(), owner),
+        (vec(caller, 0..3), number(), any::<bool>(), option::of(text()), option::of(any::<i32>())),
+    )
+        .prop_map(
+            |(
+                (debug_id, interface, code, one_way, owner),
+                (named_callers, parcel_size, cut, decode_error, exception),
+            )| {
+                BinderTransaction {
+                    debug_id,
+                    interface,
+                    code,
+                    one_way,
+                    owner,
+                    named_callers,
+                    parcel_size,
+                    cut,
+                    decode_error,
+                    exception,
+                }
+            },
+        )
+}
+
+fn provider_access() -> impl Strategy<Value = ProviderAccess> {
+    let texts = || vec(text(), 0..3);
+    let shapes = || vec(value_shape(), 0..3);
+    (
+        (one_of(ProviderMethod::ALL), text(), option::of(any::<u32>()), option::of(text()), texts()),
+        (option::of(text()), shapes(), option::of(text()), shapes(), option::of(text())),
+        (option::of(text()), option::of(text()), option::of(any::<u32>()), texts(), option::of(any::<u32>())),
+        binder_transaction(),
+    )
+        .prop_map(
+            |(
+                (method, authority, android_user, uri, projection),
+                (selection, selection_arguments, sort_order, values, call_method),
+                (call_argument, open_mode, operations, result_columns, result_rows),
+                transaction,
+            )| ProviderAccess {
+                method,
+                authority,
+                android_user,
+                uri,
+                projection,
+                selection,
+                selection_arguments,
+                sort_order,
+                values,
+                call_method,
+                call_argument,
+                open_mode,
+                operations,
+                result_columns,
+                result_rows,
+                transaction,
+            },
+        )
+}
+
+fn service_call() -> impl Strategy<Value = ServiceCall> {
+    let argument = (text(), text()).prop_map(|(name, value)| ServiceArgument { name, value });
+    (
+        option::of(text()),
+        option::of(text()),
+        one_of(MethodSource::ALL),
+        text(),
+        vec(argument, 0..3),
+        option::of(any::<u32>()),
+        binder_transaction(),
+    )
+        .prop_map(|(service, method, method_source, method_table, arguments, result_count, transaction)| {
+            ServiceCall { service, method, method_source, method_table, arguments, result_count, transaction }
+        })
 }
 
 fn file_open() -> impl Strategy<Value = FileOpen> {

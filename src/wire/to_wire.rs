@@ -255,6 +255,8 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::DnsAnswer(body) => Self::DnsAnswer(body.into()),
             event::EventBody::TlsClientHello(body) => Self::TlsClientHello(body.into()),
             event::EventBody::HttpRequest(body) => Self::HttpRequest(body.into()),
+            event::EventBody::ProviderAccess(body) => Self::ProviderAccess(body.into()),
+            event::EventBody::ServiceCall(body) => Self::ServiceCall(body.into()),
             event::EventBody::PhaseMark(body) => Self::PhaseMark(body.into()),
         }
     }
@@ -525,6 +527,125 @@ impl From<&event::HttpRequest> for proto::HttpRequest {
             path: path.clone(),
             remote: endpoint(remote),
             handle: *handle,
+        }
+    }
+}
+
+impl From<&event::BinderOwner> for proto::BinderOwner {
+    fn from(owner: &event::BinderOwner) -> Self {
+        let event::BinderOwner { process, name, user_id, app } = owner;
+        Self {
+            process: (*process != event::ProcessKey::default()).then(|| process.into()),
+            name: name.clone(),
+            user_id: *user_id,
+            app: (*app != event::App::default()).then(|| app.into()),
+        }
+    }
+}
+
+impl From<&event::NamedCaller> for proto::NamedCaller {
+    fn from(caller: &event::NamedCaller) -> Self {
+        let event::NamedCaller { package, user_id, attribution_tag } = caller;
+        Self { package: package.clone(), user_id: *user_id, attribution_tag: attribution_tag.clone() }
+    }
+}
+
+impl From<&event::ValueShape> for proto::ValueShape {
+    fn from(shape: &event::ValueShape) -> Self {
+        let event::ValueShape { name, kind, length } = shape;
+        Self { name: name.clone(), kind: kind.clone(), length: *length }
+    }
+}
+
+impl From<&event::BinderTransaction> for proto::BinderTransaction {
+    fn from(transaction: &event::BinderTransaction) -> Self {
+        let event::BinderTransaction {
+            debug_id,
+            interface,
+            code,
+            one_way,
+            owner,
+            named_callers,
+            parcel_size,
+            cut,
+            decode_error,
+            exception,
+        } = transaction;
+        Self {
+            debug_id: *debug_id,
+            interface: interface.clone(),
+            code: *code,
+            one_way: *one_way,
+            owner: (*owner != event::BinderOwner::default()).then(|| owner.into()),
+            named_callers: all(named_callers),
+            parcel_size: *parcel_size,
+            cut: *cut,
+            decode_error: decode_error.clone(),
+            exception: *exception,
+        }
+    }
+}
+
+impl From<&event::ProviderAccess> for proto::ProviderAccess {
+    fn from(access: &event::ProviderAccess) -> Self {
+        let event::ProviderAccess {
+            method,
+            authority,
+            android_user,
+            uri,
+            projection,
+            selection,
+            selection_arguments,
+            sort_order,
+            values,
+            call_method,
+            call_argument,
+            open_mode,
+            operations,
+            result_columns,
+            result_rows,
+            transaction,
+        } = access;
+        Self {
+            method: proto::ProviderMethod::from(method).into(),
+            authority: authority.clone(),
+            android_user: *android_user,
+            uri: uri.clone(),
+            projection: projection.clone(),
+            selection: selection.clone(),
+            selection_arguments: all(selection_arguments),
+            sort_order: sort_order.clone(),
+            values: all(values),
+            call_method: call_method.clone(),
+            call_argument: call_argument.clone(),
+            open_mode: open_mode.clone(),
+            operations: *operations,
+            result_columns: result_columns.clone(),
+            result_rows: *result_rows,
+            transaction: Some(transaction.into()),
+        }
+    }
+}
+
+impl From<&event::ServiceArgument> for proto::ServiceArgument {
+    fn from(argument: &event::ServiceArgument) -> Self {
+        let event::ServiceArgument { name, value } = argument;
+        Self { name: name.clone(), value: value.clone() }
+    }
+}
+
+impl From<&event::ServiceCall> for proto::ServiceCall {
+    fn from(call: &event::ServiceCall) -> Self {
+        let event::ServiceCall { service, method, method_source, method_table, arguments, result_count, transaction } =
+            call;
+        Self {
+            service: service.clone(),
+            method: method.clone(),
+            method_source: proto::MethodSource::from(method_source).into(),
+            method_table: method_table.clone(),
+            arguments: all(arguments),
+            result_count: *result_count,
+            transaction: Some(transaction.into()),
         }
     }
 }

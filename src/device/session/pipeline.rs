@@ -395,6 +395,8 @@ impl RecordStart {
             1..=15 => vec![Family::Process],
             16..=31 => vec![Family::File],
             32..=47 => vec![Family::Socket],
+            // Which of the two is known only when the parcel was decoded.
+            48..=63 => vec![Family::Provider, Family::Service],
             _ => Vec::new(),
         }
     }

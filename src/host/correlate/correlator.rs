@@ -231,6 +231,9 @@ impl<'a> Correlator<'a> {
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
+            // Not judged yet: providers and services have no data types so far.
+            | EventBody::ProviderAccess(_)
+            | EventBody::ServiceCall(_)
             | EventBody::PhaseMark(_) => {}
         }
     }
