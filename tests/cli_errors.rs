@@ -261,6 +261,13 @@ mod with_a_daemon_of_our_own {
             }))
         }
 
+        async fn list_packages(
+            &self,
+            _: Request<ListPackagesRequest>,
+        ) -> Result<Response<ListPackagesResponse>, Status> {
+            Ok(Response::new(ListPackagesResponse::default()))
+        }
+
         async fn start_session(
             &self,
             _: Request<StartSessionRequest>,

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use candor::device::clock;
 use candor::device::event_bus::SpoolLimits;
 use candor::event::{
-    Event, EventBody, Family, Gap, SessionEnd, SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
+    Event, EventBody, Family, Gap, PackageEntry, PackageList, SessionEnd, SessionEndReason, SessionHeader, Stage,
+    StreamEntry, Totals,
 };
 use candor::wire::proto;
 use candor::wire::proto::candor_service_client::CandorServiceClient;
@@ -20,11 +21,11 @@ use tonic::{Code, Streaming};
 type Client = CandorServiceClient<Channel>;
 
 fn user(user_id: u32) -> Option<proto::Selection> {
-    Some(proto::Selection { user_ids: vec![user_id], process_trees: Vec::new() })
+    Some(proto::Selection { user_ids: vec![user_id], ..proto::Selection::default() })
 }
 
 fn tree(pid: u32) -> Option<proto::Selection> {
-    Some(proto::Selection { user_ids: Vec::new(), process_trees: vec![pid] })
+    Some(proto::Selection { process_trees: vec![pid], ..proto::Selection::default() })
 }
 
 async fn start(client: &mut Client, selection: Option<proto::Selection>) -> String {
@@ -123,6 +124,46 @@ fn assert_accounts(totals: &Totals) {
         assert_eq!(from.delivered, to.produced, "{pair:?} of {totals:#?}");
     }
     assert_eq!(totals.loss.stages[&Stage::Spool].produced, totals.events);
+}
+
+#[tokio::test]
+async fn packages_are_listed_and_selected_by_name() {
+    let entry = |package: &str, user_id| PackageEntry {
+        package: package.to_owned(),
+        user_id,
+        data_directory: format!("/data/user/0/{package}"),
+        version_code: None,
+    };
+    let list = PackageList {
+        packages: vec![entry("com.example.news", 10_001), entry("com.example.shop", 10_002)],
+        ..PackageList::default()
+    };
+    let given = list.clone();
+    let options = candor::device::session::ManagerOptions {
+        packages: Box::new(move || given.clone()),
+        ..support::manager_options()
+    };
+    let daemon = Daemon::start_with(options).await;
+    let mut client = daemon.client().await;
+    let answer = client.list_packages(proto::ListPackagesRequest {}).await.unwrap().into_inner();
+    assert_eq!(PackageList::try_from(answer.packages.unwrap()).unwrap(), list);
+
+    let wish = |packages: &[&str]| proto::StartSessionRequest {
+        selection: Some(proto::Selection {
+            packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+            ..proto::Selection::default()
+        }),
+        ..proto::StartSessionRequest::default()
+    };
+    let refused = client.start_session(wish(&["com.example.shop", "com.example.nwes"])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("\"com.example.nwes\""), "{refused}");
+    let started = client.start_session(wish(&["com.example.shop"])).await.unwrap().into_inner();
+    let selection = started.header.unwrap().selection.unwrap();
+    assert_eq!(
+        (selection.packages.as_slice(), selection.user_ids.as_slice()),
+        (&["com.example.shop".to_owned()][..], &[10_002][..])
+    );
 }
 
 #[tokio::test]

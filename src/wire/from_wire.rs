@@ -109,8 +109,12 @@ impl TryFrom<proto::Selection> for event::Selection {
 
     /// Does not judge the selection: see [`event::Selection::validate`].
     fn try_from(message: proto::Selection) -> Result<Self, WireError> {
-        let proto::Selection { user_ids, process_trees } = message;
-        Ok(Self { user_ids: user_ids.into_iter().collect(), process_trees: process_trees.into_iter().collect() })
+        let proto::Selection { user_ids, process_trees, packages } = message;
+        Ok(Self {
+            user_ids: user_ids.into_iter().collect(),
+            process_trees: process_trees.into_iter().collect(),
+            packages: packages.into_iter().collect(),
+        })
     }
 }
 

@@ -404,8 +404,8 @@ pub(crate) fn device_info() -> impl Strategy<Value = DeviceInfo> {
 
 /// A selection; may be empty.
 pub(crate) fn selection() -> impl Strategy<Value = Selection> {
-    (btree_set(any::<u32>(), 0..4), btree_set(any::<u32>(), 0..4))
-        .prop_map(|(user_ids, process_trees)| Selection { user_ids, process_trees })
+    (btree_set(any::<u32>(), 0..4), btree_set(any::<u32>(), 0..4), btree_set(text(), 0..3))
+        .prop_map(|(user_ids, process_trees, packages)| Selection { user_ids, process_trees, packages })
 }
 
 /// A package list.

@@ -73,8 +73,12 @@ impl From<&event::ClockAnchor> for proto::ClockAnchor {
 
 impl From<&event::Selection> for proto::Selection {
     fn from(selection: &event::Selection) -> Self {
-        let event::Selection { user_ids, process_trees } = selection;
-        Self { user_ids: user_ids.iter().copied().collect(), process_trees: process_trees.iter().copied().collect() }
+        let event::Selection { user_ids, process_trees, packages } = selection;
+        Self {
+            user_ids: user_ids.iter().copied().collect(),
+            process_trees: process_trees.iter().copied().collect(),
+            packages: packages.iter().cloned().collect(),
+        }
     }
 }
 

@@ -30,6 +30,18 @@ impl CandorService for Rpc {
         }))
     }
 
+    async fn list_packages(
+        &self,
+        _request: Request<proto::ListPackagesRequest>,
+    ) -> Result<Response<proto::ListPackagesResponse>, Status> {
+        // Reads a file: not on a thread that serves other calls.
+        let sessions = self.sessions.clone();
+        let packages = tokio::task::spawn_blocking(move || sessions.packages())
+            .await
+            .map_err(|error| Status::internal(format!("the list of packages was not read: {error}")))?;
+        Ok(Response::new(proto::ListPackagesResponse { packages: Some((&packages).into()) }))
+    }
+
     async fn start_session(
         &self,
         request: Request<proto::StartSessionRequest>,

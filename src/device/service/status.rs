@@ -11,6 +11,7 @@ pub(super) fn code(error: &SessionError) -> Code {
         SessionError::NotFound(_) => Code::NotFound,
         SessionError::Selection(_)
         | SessionError::NoSuchProcess(_)
+        | SessionError::UnknownPackage { .. }
         | SessionError::Phase(_)
         | SessionError::TooLong { .. } => Code::InvalidArgument,
         SessionError::NoProbe(_)

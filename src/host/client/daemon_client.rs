@@ -8,7 +8,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use super::{Address, ClientError};
-use crate::event::{ClockAnchor, DeviceInfo, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
+use crate::event::{ClockAnchor, DeviceInfo, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::{WireError, proto};
 use proto::candor_service_client::CandorServiceClient;
 
@@ -150,6 +150,16 @@ impl DaemonClient {
             })
         };
         understand().map_err(|source| ClientError::Answer { address, source })
+    }
+
+    /// The device's packages.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon is gone, or its answer is not understood.
+    pub async fn packages(&mut self) -> Result<PackageList, ClientError> {
+        let answer = in_time(&self.address, self.service.list_packages(proto::ListPackagesRequest {})).await?;
+        self.understood(answer.packages.unwrap_or_default().try_into())
     }
 
     /// Starts a session; tracing is under way when this returns.

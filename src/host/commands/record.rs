@@ -77,6 +77,9 @@ pub(super) enum Target {
 /// `candor record`.
 #[derive(Debug, Args)]
 pub(super) struct RecordCommand {
+    /// Trace this app, by its package name (see `candor apps`); may be given several times
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "command")]
+    app: Vec<String>,
     /// Trace every process of this user id; may be given several times
     #[arg(long, value_name = "N", conflicts_with = "command")]
     uid: Vec<u32>,
@@ -92,14 +95,17 @@ pub(super) struct RecordCommand {
 
 /// Records until the session ends.
 pub(super) async fn record(address: &Address, command: RecordCommand) -> Result<Exit, CommandError> {
-    let RecordCommand { uid, pid, options, command } = command;
-    if uid.is_empty() && pid.is_empty() && command.is_empty() {
-        let message =
-            "nothing to record: give --uid N, --pid N, or a program to start behind -- (see candor record --help)";
+    let RecordCommand { app, uid, pid, options, command } = command;
+    if app.is_empty() && uid.is_empty() && pid.is_empty() && command.is_empty() {
+        let message = "nothing to record: give --app PACKAGE, --uid N, --pid N, or a program to start behind -- (see candor record --help)";
         return Err(CommandError::new(Exit::Usage, message));
     }
     let target = if command.is_empty() {
-        Target::Selection(Selection { user_ids: uid.into_iter().collect(), process_trees: pid.into_iter().collect() })
+        Target::Selection(Selection {
+            packages: app.into_iter().collect(),
+            user_ids: uid.into_iter().collect(),
+            process_trees: pid.into_iter().collect(),
+        })
     } else {
         Target::Command(Launch::prepare(&command, options.user.as_deref())?)
     };
