@@ -1,0 +1,150 @@
+# What a test device is made of: the kernel, busybox, the link, candord, and the archive of its first file system.
+# Sourced by scripts/device, which sets repository, target, build, state_root, cache, triple, parts and link.
+# shellcheck shell=bash disable=SC2154
+
+# need COMMAND=PACKAGE...: as need_packages, with a better answer for those who cannot install.
+need() {
+    local missing=() pair
+    for pair in "$@"; do
+        command -v "${pair%%=*}" >/dev/null 2>&1 || missing+=("${pair#*=}")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    [ "$(id -u)" -eq 0 ] ||
+        die "these Debian packages are needed: ${missing[*]}. Run: sudo apt-get install --no-install-recommends ${missing[*]}"
+    need_packages "$@"
+}
+
+# unpack PACKAGE DIRECTORY: downloads a Debian package by its name and unpacks it without installing it.
+unpack() (
+    mkdir -p "$2"
+    cd "$2" || exit 1
+    step "downloading the Debian package $1"
+    # apt drops its rights for downloading when it is root, and then cannot write here: that is only a warning.
+    apt-get download "$1" 2>download.log >&2 || {
+        cat download.log >&2
+        die "cannot download the Debian package $1; try: apt-get update, then scripts/device up"
+    }
+    dpkg-deb -x ./*.deb . && rm -f ./*.deb download.log
+)
+
+# fetch_kernel: sets `kernel` to a directory with vmlinux and modules/. Fetched once; remove the directory for a newer one.
+fetch_kernel() {
+    mkdir -p "$cache"
+    kernel=$(find "$cache" -maxdepth 1 -name 'kernel-*' | sort -V | tail -n 1)
+    [ -z "$kernel" ] || return 0
+    { command -v apt-get && command -v dpkg-deb; } >/dev/null ||
+        die "the device's kernel is Debian's package linux-image-amd64, and there is no apt-get or dpkg-deb to fetch it with"
+    need xz=xz-utils
+    local package work image offset module
+    package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$package" ] || die "apt knows no package linux-image-amd64; try: apt-get update (Debian's amd64 main archive has it)"
+    work=$(mktemp -d "$cache/part.XXXXXX")
+    unpack "$package" "$work/unpacked"
+    step "unpacking the kernel"
+    image=$(find "$work/unpacked/boot" -name 'vmlinuz-*')
+    # Decompressed here once rather than in the emulated processor at every start, which takes three seconds each time.
+    # The magic number appears in the decompressor's own code as well, so the right place is the one that gives an ELF file.
+    while IFS=: read -r offset _; do
+        tail -c +$((offset + 1)) "$image" | xz -dc --single-stream >"$work/vmlinux" 2>/dev/null || true
+        [ "$(head -c 4 "$work/vmlinux" | tail -c 3)" = ELF ] && break
+    done < <(LC_ALL=C grep -aboP '\xfd7zXZ\x00' "$image" | tr -d '\0')
+    [ "$(head -c 4 "$work/vmlinux" | tail -c 3)" = ELF ] || die "no kernel was found inside $package, which is not packed as expected"
+    mkdir "$work/modules"
+    while read -r module _; do
+        image=$(find "$work/unpacked" "(" -name "$module.ko" -o -name "$module.ko.xz" ")" | head -n 1)
+        case $image in
+        '') die "$package has no module $module, which the device needs" ;;
+        *.xz) xz -dc "$image" >"$work/modules/$module.ko" ;;
+        *) cp "$image" "$work/modules/" ;;
+        esac
+    done <"$parts/modules"
+    rm -rf "$work/unpacked"
+    kernel=$cache/kernel-${package#linux-image-}
+    # Somebody else may have been faster; theirs is as good.
+    chmod 755 "$work"
+    mv -T "$work" "$kernel" 2>/dev/null || rm -rf "$work"
+    [ -s "$kernel/vmlinux" ] || die "$kernel is damaged: remove it and try again"
+}
+
+# fetch_busybox: sets `busybox` to a static busybox. Unpacked, because the dynamic one may be installed.
+fetch_busybox() {
+    busybox=$cache/busybox
+    [ -x "$busybox" ] && return
+    local work
+    work=$(mktemp -d "$cache/part.XXXXXX")
+    unpack busybox-static "$work"
+    mv "$work/bin/busybox" "$busybox" 2>/dev/null || mv "$work/usr/bin/busybox" "$busybox"
+    rm -rf "$work"
+}
+
+build_link() {
+    [ "$link" -nt "$parts/link.rs" ] && return
+    need_rust
+    step "building the link between host and device"
+    mkdir -p "$build"
+    local made
+    made=$(mktemp "$build/link.XXXXXX")
+    rustc --edition 2024 -O --target "$triple" -C target-feature=+crt-static -C strip=symbols -o "$made" "$parts/link.rs" ||
+        { rm -f "$made"; die "cannot build $parts/link.rs"; }
+    mv "$made" "$link"
+}
+
+# build_programs: the daemon for the device, the client for the host.
+build_programs() {
+    need_rust
+    if [ -z "$candord" ]; then
+        need clang=clang
+        step "building candord for the device (a first build takes a few minutes)"
+        # Optimised, because the emulated processor is slow enough; without the link-time optimisation of a release, which
+        # takes long and changes little. Own directory: other flags would otherwise rebuild everything at each turn.
+        (cd "$repository" &&
+            RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=$build \
+                CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_INCREMENTAL=true \
+                cargo build --locked --release --bin candord --no-default-features --features device,ebpf --target "$triple") ||
+            die "candord does not build"
+    fi
+    step "building candor for this machine"
+    (cd "$repository" && cargo build --locked --bin candor) || die "candor does not build"
+}
+
+# make_archive FILE: everything that is the same for all devices, as the kernel wants its first file system.
+make_archive() {
+    local root directory name level=$sdk
+    root=$(mktemp -d "$state_root/root.XXXXXX")
+    (
+        umask 022
+        cp -R "$parts/root/." "$root"
+        cd "$root"
+        mkdir -p proc sys dev run sbin apex modules vendor product tmp \
+            system/framework system/xbin system/etc/init.d system/etc/permissions \
+            data/data data/user/0 data/user_de/0 data/app data/misc data/local/tmp \
+            data/media/0/{Alarms,Android,DCIM/Camera,Documents,Download,Movies,Music,Pictures} storage/emulated/0 storage/self
+        ln -s /system/bin bin
+        ln -s /system/etc etc
+        ln -s /storage/self/primary sdcard
+        ln -s /storage/emulated/0 storage/self/primary
+        cp "$busybox" system/bin/busybox
+        "$busybox" --list | while read -r name; do
+            [ "$name" = busybox ] || ln -s busybox "system/bin/$name"
+        done
+        ln -sf /system/bin/busybox sbin/init
+        cp "$kernel"/modules/*.ko modules/
+        cp "$parts/modules" modules/order
+        cp "$link" system/bin/device-link
+        cp "$candord" system/bin/candord
+        # Two photos: the magic number of a JPEG, then nothing of interest.
+        { printf '\377\330\377\340' && head -c 20000 /dev/zero; } >data/media/0/DCIM/x.jpg
+        { printf '\377\330\377\340' && head -c 200000 /dev/zero; } >data/media/0/DCIM/Camera/IMG_0001.jpg
+        sed "s/@SDK@/$level/g" "$parts/build.prop" >system/build.prop
+        for directory in "${with[@]}"; do
+            find "$directory" -mindepth 1 -maxdepth 1 -not -name init.d -exec cp -RL -t system/bin {} +
+            [ ! -d "$directory/init.d" ] || cp -L "$directory"/init.d/*.sh system/etc/init.d/
+        done
+        for directory in "${overlays[@]}"; do
+            cp -R "$directory/." .
+        done
+        chmod 755 .
+        find . -mindepth 1 -print0 | LC_ALL=C sort -z | cpio --quiet --null --create --format newc --owner +0:+0 >"$1"
+    ) || { rm -rf "$root"; die "cannot make the device's file system"; }
+    rm -rf "$root"
+}
