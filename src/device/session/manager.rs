@@ -13,11 +13,11 @@ use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
 use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
 use crate::device::clock;
-use crate::device::event_bus::{Spool, SpoolLimits, Subscription};
+use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
 use crate::event::{
-    ClockAnchor, DeviceInfo, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd, SessionEndReason,
-    SessionHeader,
+    ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
+    SessionEndReason, SessionHeader,
 };
 
 /// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
@@ -352,9 +352,24 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// When there is no such session, or the number is past the next event.
-    pub fn subscribe(&self, session_id: &str, from_sequence: u64) -> Result<Subscription, SessionError> {
-        Ok(self.find(session_id)?.spool.subscribe(from_sequence)?)
+    /// When there is no such session, the number is past the next event, or the filter is malformed.
+    pub fn subscribe(
+        &self,
+        session_id: &str,
+        from_sequence: u64,
+        filter: EventFilter,
+    ) -> Result<Subscription, SessionError> {
+        let matcher = Matcher::new(filter)?;
+        Ok(self.find(session_id)?.spool.subscribe(from_sequence, matcher)?)
+    }
+
+    /// What the daemon still holds of a session, to be read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session.
+    pub fn spool(&self, session_id: &str) -> Result<Spool, SessionError> {
+        Ok(self.find(session_id)?.spool.clone())
     }
 
     /// How many readers there are, over all sessions.

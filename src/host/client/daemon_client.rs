@@ -220,7 +220,7 @@ impl DaemonClient {
     ///
     /// When there is no such session, or the daemon is gone.
     pub async fn stream(&mut self, session_id: &str) -> Result<EventStream, ClientError> {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0 };
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0, filter: None };
         let stream = in_time(&self.address, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
     }
