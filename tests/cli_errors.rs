@@ -298,6 +298,14 @@ mod with_a_daemon_of_our_own {
             Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
         }
 
+        async fn query_events(&self, _: Request<QueryEventsRequest>) -> Result<Response<QueryEventsResponse>, Status> {
+            Ok(Response::new(QueryEventsResponse::default()))
+        }
+
+        async fn summarize(&self, _: Request<SummarizeRequest>) -> Result<Response<SummarizeResponse>, Status> {
+            Ok(Response::new(SummarizeResponse::default()))
+        }
+
         async fn mark_phase(&self, _: Request<MarkPhaseRequest>) -> Result<Response<MarkPhaseResponse>, Status> {
             Err(Status::failed_precondition("the session has ended"))
         }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{DnsRecord, Endpoint, Event, EventBody, EventKind, Family, Outcome, Phase};
 
 /// The class of an [`Outcome`], without its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutcomeClass {
     /// [`Outcome::Ok`].
     Ok,
@@ -55,7 +57,8 @@ impl Outcome {
 /// Which events somebody wants. Each list that is not empty must hold something that fits; an empty list fits all.
 ///
 /// Phase marks always fit: without them the phases of the events mean nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct EventFilter {
     /// Families.
     pub families: BTreeSet<Family>,
