@@ -331,7 +331,8 @@ mod with_a_daemon_of_our_own {
     #[test]
     fn a_daemon_that_goes_away_in_mid_stream() {
         with_daemon("b", |directory| {
-            let arguments = ["record", "--uid", "10001", "-o", "r.candor", "--daemon", "unix:d.sock"];
+            let arguments =
+                ["record", "--uid", "10001", "-o", "r.candor", "--daemon", "unix:d.sock", "--reconnect", "1"];
             expect(
                 directory,
                 &arguments,

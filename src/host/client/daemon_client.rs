@@ -220,9 +220,23 @@ impl DaemonClient {
     ///
     /// When there is no such session, or the daemon is gone.
     pub async fn stream(&mut self, session_id: &str) -> Result<EventStream, ClientError> {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0, filter: None };
+        self.stream_from(session_id, 0).await
+    }
+
+    /// Streams a session from an event on; 0 and 1 mean from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, it has no event before that one, or the daemon is gone.
+    pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
         let stream = in_time(&self.address, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
+    }
+
+    /// The error of a daemon that went away.
+    pub(super) fn gone(&self, detail: &str) -> ClientError {
+        ClientError::Gone { address: self.address.clone(), detail: detail.to_owned() }
     }
 
     fn understood<T>(&self, answer: Result<T, WireError>) -> Result<T, ClientError> {
