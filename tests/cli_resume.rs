@@ -1,5 +1,6 @@
 //! A recording goes on when its connection is lost: `candor record` against a scripted daemon, through a socket that the
 //! test cuts.
+#![cfg(all(feature = "device", feature = "host"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod support;
