@@ -9,10 +9,15 @@ use prost::Message as _;
 
 const PROTO_DIRECTORY: &str = "proto";
 const PROTO_FILES: &[&str] = &[
+    "candor/v1/identity.proto",
+    "candor/v1/binder.proto",
     "candor/v1/event.proto",
     "candor/v1/file.proto",
     "candor/v1/process.proto",
+    "candor/v1/provider.proto",
+    "candor/v1/service.proto",
     "candor/v1/socket.proto",
+    "candor/v1/filter.proto",
     "candor/v1/session.proto",
     "candor/v1/candor_service.proto",
 ];

@@ -646,7 +646,7 @@ fn a_session_that_ends_leaves_nothing_selected() {
 fn a_process_that_does_not_exist_cannot_be_selected() {
     let mut fixture = tier_1();
     let mut batch = candor::device::probe::RawBatch::new(fixture.probe.id());
-    let selection = Selection { process_trees: [u32::MAX].into(), user_ids: [10999].into() };
+    let selection = Selection { process_trees: [u32::MAX].into(), user_ids: [10999].into(), ..Selection::default() };
     let slot = candor::device::probe::SessionSlot::new(0).unwrap();
     let error = fixture.probe.select(slot, &selection, &mut batch).unwrap_err();
     assert_eq!(error.to_string(), format!("no process {}", u32::MAX));

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use candor::event::{
-    App, BlindSpot, BlindSpotKind, DnsAnswer, DnsQuery, DnsRecord, Endpoint, Event, EventBody, EventKind, Fidelity,
-    FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, HttpRequest, OpenAccess, Outcome, Phase, PhaseMark,
-    ProbeId, ProcessExec, ProcessExit, ProcessKey, ProcessRef, ProcessStart, SocketAccept, SocketBind, SocketConnect,
-    SocketListen, SocketTotals, TlsClientHello, Transport,
+    App, BinderOwner, BinderTransaction, BlindSpot, BlindSpotKind, DnsAnswer, DnsQuery, DnsRecord, Endpoint, Event,
+    EventBody, EventKind, Fidelity, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, HttpRequest,
+    MethodSource, NamedCaller, OpenAccess, Outcome, Phase, PhaseMark, ProbeId, ProcessExec, ProcessExit, ProcessKey,
+    ProcessRef, ProcessStart, ProviderAccess, ProviderMethod, ServiceArgument, ServiceCall, SocketAccept, SocketBind,
+    SocketConnect, SocketListen, SocketTotals, TlsClientHello, Transport, ValueShape,
 };
 use candor::wire::{FILE_DESCRIPTORS, proto};
 use prost::Message as _;
@@ -137,10 +138,66 @@ fn sample_body(kind: EventKind) -> EventBody {
             remote: Some(peer()),
             handle: 17,
         }),
+        EventKind::ProviderAccess => EventBody::ProviderAccess(ProviderAccess {
+            method: ProviderMethod::Query,
+            authority: "com.android.contacts".to_owned(),
+            android_user: Some(10),
+            uri: Some("content://10@com.android.contacts/data/phones?limit=*".to_owned()),
+            projection: vec!["display_name".to_owned(), "data1".to_owned()],
+            selection: Some("mimetype=?".to_owned()),
+            selection_arguments: vec![shape("first")],
+            sort_order: Some("_id".to_owned()),
+            values: vec![shape("data1")],
+            call_method: Some("GET_secure".to_owned()),
+            call_argument: Some("android_id".to_owned()),
+            open_mode: Some("r".to_owned()),
+            operations: Some(2),
+            result_columns: vec!["display_name".to_owned()],
+            result_rows: Some(3),
+            transaction: transaction(),
+        }),
+        EventKind::ServiceCall => EventBody::ServiceCall(ServiceCall {
+            service: Some("location".to_owned()),
+            method: Some("getLastLocation".to_owned()),
+            method_source: MethodSource::DeviceDex,
+            method_table: "framework.jar".to_owned(),
+            arguments: vec![ServiceArgument { name: "provider".to_owned(), value: "gps".to_owned() }],
+            result_count: Some(4),
+            transaction: transaction(),
+        }),
         EventKind::PhaseMark => EventBody::PhaseMark(PhaseMark {
             phase: "pre_consent".parse::<Phase>().unwrap(),
             note: "prompt is on the screen".to_owned(),
         }),
+    }
+}
+
+fn shape(name: &str) -> ValueShape {
+    ValueShape { name: name.to_owned(), kind: "string".to_owned(), length: Some(11) }
+}
+
+fn transaction() -> BinderTransaction {
+    let app = App { package: Some("com.android.providers.contacts".to_owned()), candidates: vec!["two".to_owned()] };
+    BinderTransaction {
+        debug_id: 77,
+        interface: "android.content.IContentProvider".to_owned(),
+        code: 1,
+        one_way: true,
+        owner: BinderOwner {
+            process: ProcessKey::new(126, 20_000_000_000),
+            name: "viders.contacts".to_owned(),
+            user_id: Some(10_124),
+            app,
+        },
+        named_callers: vec![NamedCaller {
+            package: "com.example".to_owned(),
+            user_id: Some(10_123),
+            attribution_tag: Some("sync".to_owned()),
+        }],
+        parcel_size: 536,
+        cut: true,
+        decode_error: Some("truncated".to_owned()),
+        exception: Some(-1),
     }
 }
 
@@ -293,7 +350,9 @@ fn every_arm_is_in_the_block_of_its_family() {
             "file" => 16..=31,
             "socket" => 32..=47,
             "process" => 64..=79,
+            "provider" => 48..=63,
             "session" => 80..=95,
+            "service" => 96..=111,
             other => panic!("give the family {other} a block of numbers here and in event.proto"),
         };
         assert!(block.contains(&field.number()), "{} = {} is outside {block:?}", kind.name(), field.number());

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use candor::device::clock;
 use candor::device::event_bus::SpoolLimits;
 use candor::event::{
-    Event, EventBody, Family, Gap, SessionEnd, SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
+    Event, EventBody, Family, Gap, PackageEntry, PackageList, SessionEnd, SessionEndReason, SessionHeader, Stage,
+    StreamEntry, Totals,
 };
 use candor::wire::proto;
 use candor::wire::proto::candor_service_client::CandorServiceClient;
@@ -20,11 +21,11 @@ use tonic::{Code, Streaming};
 type Client = CandorServiceClient<Channel>;
 
 fn user(user_id: u32) -> Option<proto::Selection> {
-    Some(proto::Selection { user_ids: vec![user_id], process_trees: Vec::new() })
+    Some(proto::Selection { user_ids: vec![user_id], ..proto::Selection::default() })
 }
 
 fn tree(pid: u32) -> Option<proto::Selection> {
-    Some(proto::Selection { user_ids: Vec::new(), process_trees: vec![pid] })
+    Some(proto::Selection { process_trees: vec![pid], ..proto::Selection::default() })
 }
 
 async fn start(client: &mut Client, selection: Option<proto::Selection>) -> String {
@@ -45,7 +46,7 @@ struct Reader {
 
 impl Reader {
     async fn open(client: &mut Client, session_id: &str, from_sequence: u64) -> Self {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence };
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
         let stream = client.stream_events(request).await.unwrap().into_inner();
         Self { stream, entries: std::collections::VecDeque::new() }
     }
@@ -123,6 +124,46 @@ fn assert_accounts(totals: &Totals) {
         assert_eq!(from.delivered, to.produced, "{pair:?} of {totals:#?}");
     }
     assert_eq!(totals.loss.stages[&Stage::Spool].produced, totals.events);
+}
+
+#[tokio::test]
+async fn packages_are_listed_and_selected_by_name() {
+    let entry = |package: &str, user_id| PackageEntry {
+        package: package.to_owned(),
+        user_id,
+        data_directory: format!("/data/user/0/{package}"),
+        version_code: None,
+    };
+    let list = PackageList {
+        packages: vec![entry("com.example.news", 10_001), entry("com.example.shop", 10_002)],
+        ..PackageList::default()
+    };
+    let given = list.clone();
+    let options = candor::device::session::ManagerOptions {
+        packages: Box::new(move || given.clone()),
+        ..support::manager_options()
+    };
+    let daemon = Daemon::start_with(options).await;
+    let mut client = daemon.client().await;
+    let answer = client.list_packages(proto::ListPackagesRequest {}).await.unwrap().into_inner();
+    assert_eq!(PackageList::try_from(answer.packages.unwrap()).unwrap(), list);
+
+    let wish = |packages: &[&str]| proto::StartSessionRequest {
+        selection: Some(proto::Selection {
+            packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+            ..proto::Selection::default()
+        }),
+        ..proto::StartSessionRequest::default()
+    };
+    let refused = client.start_session(wish(&["com.example.shop", "com.example.nwes"])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("\"com.example.nwes\""), "{refused}");
+    let started = client.start_session(wish(&["com.example.shop"])).await.unwrap().into_inner();
+    let selection = started.header.unwrap().selection.unwrap();
+    assert_eq!(
+        (selection.packages.as_slice(), selection.user_ids.as_slice()),
+        (&["com.example.shop".to_owned()][..], &[10_002][..])
+    );
 }
 
 #[tokio::test]
@@ -293,10 +334,95 @@ async fn a_reader_resumes_where_it_was() {
     let whole = Reader::open(&mut client, &session_id, 101).await.rest().await;
     assert!(whole.header.is_some() && whole.events.is_empty() && whole.end.is_some());
 
-    let request = proto::StreamEventsRequest { session_id, from_sequence: 102 };
+    let request = proto::StreamEventsRequest { session_id, from_sequence: 102, filter: None };
     let refused = client.stream_events(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
     assert!(refused.message().contains("102") && refused.message().contains("101"), "{refused}");
+    daemon.shutdown().await;
+}
+
+#[tokio::test]
+async fn filters_queries_and_summaries_agree_on_what_there_is() {
+    let daemon = Daemon::start().await;
+    let mut client = daemon.client().await;
+    let session_id = start(&mut client, user(10_001)).await;
+    for number in 0..90 {
+        daemon.script.record(FILE_OPEN, clock::boot_ns(), 10, if number % 3 == 0 { "/photos/a" } else { "/lib/b" });
+    }
+    let mark =
+        proto::MarkPhaseRequest { session_id: session_id.clone(), phase: "foreground".to_owned(), note: String::new() };
+    // The mark is later than the records in time and may be earlier in sequence: it is no file either way.
+    client.mark_phase(mark).await.unwrap();
+    stop(&mut client, &session_id).await;
+    let photos = Some(proto::EventFilter {
+        families: vec![proto::Family::File.into()],
+        path_patterns: vec!["/photos/*".to_owned()],
+        ..proto::EventFilter::default()
+    });
+
+    let request =
+        proto::StreamEventsRequest { session_id: session_id.clone(), from_sequence: 0, filter: photos.clone() };
+    let stream = client.stream_events(request).await.unwrap().into_inner();
+    let whole = Reader { stream, entries: std::collections::VecDeque::new() }.rest().await;
+    let opens: Vec<_> = whole.events.iter().filter(|event| event.family() == Family::File).collect();
+    assert_eq!(opens.len(), 30);
+    assert!(opens.iter().all(|event| event.body.paths() == ["/photos/a"]));
+    assert_accounts(&whole.end().totals);
+    assert_eq!(whole.end().totals.loss.stages[&Stage::Subscriber].filtered, 60);
+    assert_eq!(whole.events.len(), 31, "the phase mark always comes");
+
+    let mut request = proto::QueryEventsRequest {
+        session_id: session_id.clone(),
+        filter: photos.clone(),
+        order: proto::Order::NewestFirst.into(),
+        page_size: 7,
+        ..proto::QueryEventsRequest::default()
+    };
+    let mut sequences = Vec::new();
+    loop {
+        let page = client.query_events(request.clone()).await.unwrap().into_inner();
+        assert!(page.events.len() <= 7 && page.last_sequence == 91 && page.first_held_sequence == 1, "{page:?}");
+        sequences.extend(page.events.iter().map(|event| event.sequence));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    let mut streamed: Vec<_> = whole.events.iter().map(|event| event.sequence).collect();
+    streamed.reverse();
+    assert_eq!(sequences, streamed);
+
+    let summarise = |dimensions: Vec<i32>| proto::SummarizeRequest {
+        session_id: session_id.clone(),
+        filter: photos.clone(),
+        dimensions,
+        ..proto::SummarizeRequest::default()
+    };
+    let by_family = vec![proto::Dimension::App.into(), proto::Dimension::Family.into()];
+    let answer = client.summarize(summarise(by_family)).await.unwrap().into_inner();
+    let file = answer.rows.iter().find(|row| row.values[1] == "file").unwrap();
+    assert_eq!((file.values[0].as_str(), file.events), ("uid 10001", 30));
+
+    let mut refuse = async |request: proto::QueryEventsRequest, word: &str| {
+        let refused = client.query_events(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(word), "{refused}");
+    };
+    let filter =
+        |filter| proto::QueryEventsRequest { filter: Some(filter), page_token: String::new(), ..request.clone() };
+    refuse(proto::QueryEventsRequest { page_size: 9, filter: None, ..request.clone() }, "another query").await;
+    refuse(proto::QueryEventsRequest { page_token: "x".to_owned(), ..request.clone() }, "malformed").await;
+    refuse(proto::QueryEventsRequest { page_size: 1001, ..request.clone() }, "1001").await;
+    refuse(proto::QueryEventsRequest { from_ns: 5, to_ns: 5, ..request.clone() }, "not before").await;
+    refuse(filter(proto::EventFilter { kinds: vec!["file_opne".to_owned()], ..Default::default() }), "\"file_opne\"")
+        .await;
+    refuse(filter(proto::EventFilter { name_patterns: vec![String::new()], ..Default::default() }), "fits nothing")
+        .await;
+    let twice = vec![proto::Dimension::App.into(), proto::Dimension::App.into()];
+    for dimensions in [Vec::new(), vec![0], vec![99], twice] {
+        let refused = client.summarize(summarise(dimensions)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
     daemon.shutdown().await;
 }
 
@@ -421,7 +547,10 @@ async fn errors_have_their_codes_and_name_the_thing() {
     let request = proto::StopSessionRequest { session_id: unknown() };
     let refusals = [
         client.stop_session(request).await.unwrap_err(),
-        client.stream_events(proto::StreamEventsRequest { session_id: unknown(), from_sequence: 0 }).await.unwrap_err(),
+        client
+            .stream_events(proto::StreamEventsRequest { session_id: unknown(), from_sequence: 0, filter: None })
+            .await
+            .unwrap_err(),
         client
             .mark_phase(proto::MarkPhaseRequest { session_id: unknown(), phase: "x".to_owned(), note: String::new() })
             .await

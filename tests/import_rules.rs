@@ -86,7 +86,7 @@ const RULES: &[Rule] = &[
     Rule { module: "device::raw_capture", ours: &["event", "wire", "device::probe", "device::probe::raw_record"],
         theirs: &["crc32fast", "prost", "tracing"], pure: false,
         reason: "a capture is a file format: it stores what probes hand over and interprets nothing" },
-    Rule { module: "device::event_bus", ours: &["event"], theirs: &["tokio", "tracing"], pure: true,
+    Rule { module: "device::event_bus", ours: &["event"], theirs: &["tokio", "tracing", "wildmatch"], pure: true,
         reason: "the bus moves events: it knows neither where they come from nor how they leave" },
     Rule { module: "device::session",
         ours: &["event", "device::probe", "device::probe::raw_record", "device::decode", "device::attribute",

@@ -157,6 +157,10 @@ impl Daemon {
             spool,
             max_sessions,
             raw_captures,
+            packages: Box::new({
+                let system_root = system_root.clone();
+                move || read_packages(&system_root).list()
+            }),
             prepare: prepare(&system_root, replay.as_ref()),
             create_keeper: Box::new(create_keeper),
             process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
@@ -222,24 +226,24 @@ pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeSta
     statuses
 }
 
-fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {
+/// The device's packages, as of now.
+fn read_packages(system_root: &Path) -> PackageDirectory {
     let path = system_root.join("data/system/packages.list");
+    match std::fs::read(&path) {
+        Ok(text) => PackageDirectory::parse(&text),
+        // No Android device: there are no packages, and that is no error.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => PackageDirectory::default(),
+        Err(error) => PackageDirectory::unreadable(format!("{}: {error}", path.display())),
+    }
+}
+
+fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {
+    let system_root = system_root.to_owned();
     let recorded = replay.map(|replay| replay.header.packages.clone());
-    Box::new(move |selection| {
-        // Read for each session: an app may have been installed since the last.
-        let directory = match (&recorded, std::fs::read(&path)) {
-            (Some(recorded), _) => PackageDirectory::from_list(recorded.clone()),
-            (None, Ok(text)) => PackageDirectory::parse(&text),
-            // No Android device: there are no packages, and that is no error.
-            (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => PackageDirectory::default(),
-            (None, Err(error)) => PackageDirectory::unreadable(format!("{}: {error}", path.display())),
-        };
-        // The user ids of a process tree are not known: its processes may change theirs. Then all packages count.
-        let packages = if selection.process_trees.is_empty() {
-            directory.list_for(&selection.user_ids)
-        } else {
-            directory.list_for(&BTreeSet::new())
-        };
+    Box::new(move |_selection| {
+        // Read for each session: an app may have been installed since the last. All packages, not those of the selection
+        // alone: a process of the tree may change its user id, and whoever serves an app through binder is named too.
+        let packages = recorded.clone().unwrap_or_else(|| read_packages(&system_root).list());
         // The attribution knows what the header names and no more: so a replay, which has only the header, knows the same.
         let attributor = Attributor::new(PackageDirectory::from_list(packages.clone()));
         let interpreter = DecodeAndAttribute {

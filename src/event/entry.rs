@@ -89,7 +89,7 @@ pub struct SessionHeader {
     pub initial_phase: Phase,
     /// What each probe gives for each family, as of the beginning.
     pub probes: Vec<ProbeStatus>,
-    /// Packages of the selection.
+    /// Packages of the device: of the selection, and of whoever serves it.
     #[serde(default)]
     pub packages: PackageList,
 }

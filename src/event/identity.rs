@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const START_TIME_GRANULARITY_NS: u64 = 10_000_000;
 
 /// Names one process for ever: a process id is used again, the pair is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessKey {
     /// Thread-group id, in the initial pid namespace.

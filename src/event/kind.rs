@@ -12,13 +12,21 @@ pub enum Family {
     File,
     /// Sockets, and the names seen on them: DNS, TLS, HTTP.
     Socket,
+    /// Content providers, by binder.
+    Provider,
+    /// System services, by binder.
+    Service,
     /// What happens to the session itself, such as phase marks.
     Session,
 }
 
 impl Family {
     /// Every family, in the order of reports.
-    pub const ALL: &'static [Self] = &[Self::Process, Self::File, Self::Socket, Self::Session];
+    pub const ALL: &'static [Self] =
+        &[Self::Process, Self::File, Self::Socket, Self::Provider, Self::Service, Self::Session];
+
+    /// The families that probes give: all but [`Family::Session`], which the daemon itself gives.
+    pub const TRACED: &'static [Self] = &[Self::Process, Self::File, Self::Socket, Self::Provider, Self::Service];
 
     /// The name used in files, filters and reports.
     #[must_use]
@@ -27,6 +35,8 @@ impl Family {
             Self::Process => "process",
             Self::File => "file",
             Self::Socket => "socket",
+            Self::Provider => "provider",
+            Self::Service => "service",
             Self::Session => "session",
         }
     }
@@ -82,6 +92,8 @@ event_kinds! {
     DnsAnswer, "dns_answer", Socket, "A DNS answer reached the process.";
     TlsClientHello, "tls_client_hello", Socket, "A TLS handshake began; the server name and protocols asked for.";
     HttpRequest, "http_request", Socket, "A plain HTTP request; method and host.";
+    ProviderAccess, "provider_access", Provider, "A content provider was asked for something.";
+    ServiceCall, "service_call", Service, "A privacy-relevant system service was called.";
     PhaseMark, "phase_mark", Session, "A client marked the beginning of a phase.";
 }
 

@@ -7,31 +7,39 @@
 //! An [`Event`] is an act attributed to an app. A recording is a sequence of [`StreamEntry`]: a header, then events,
 //! gaps and totals, then an end. The protobuf twins of these types live in [`crate::wire`] and nowhere else.
 
+mod binder;
 mod blind_spot;
 mod entry;
 mod file;
+mod filter;
 mod identity;
 mod kind;
 mod loss;
 mod phase;
 mod probe_status;
 mod process;
+mod provider;
 mod selection;
+mod service;
 mod socket;
 mod time;
 
+pub use binder::{BinderOwner, BinderTransaction, NamedCaller, ValueShape};
 pub use blind_spot::BlindSpotKind;
 pub use entry::{
     DeviceInfo, Gap, PackageEntry, PackageList, SessionEnd, SessionEndReason, SessionHeader, StreamEntry, Totals,
 };
 pub use file::{FileOpen, FileRename, FileTotals, FileUnlink, OpenAccess};
+pub use filter::{EventFilter, FilterError, OutcomeClass};
 pub use identity::{App, ProcessKey, ProcessRef, START_TIME_GRANULARITY_NS};
 pub use kind::{EventKind, Family};
 pub use loss::{LossTotals, ProgramCounters, Stage, StageTotals};
 pub use phase::{Phase, PhaseError, WELL_KNOWN_PHASES};
 pub use probe_status::{Fidelity, FidelityReason, ProbeId, ProbeState, ProbeStatus};
 pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessStart};
+pub use provider::{ProviderAccess, ProviderMethod};
 pub use selection::{Selection, SelectionError};
+pub use service::{MethodSource, ServiceArgument, ServiceCall};
 pub use socket::{
     Direction, DnsAnswer, DnsQuery, DnsRecord, Endpoint, HttpRequest, SocketAccept, SocketBind, SocketConnect,
     SocketListen, SocketTotals, TlsClientHello, Transport,
@@ -128,6 +136,10 @@ pub enum EventBody {
     TlsClientHello(TlsClientHello),
     /// A plain HTTP request: method and host, never the path's query or the content.
     HttpRequest(HttpRequest),
+    /// A content provider was asked for something.
+    ProviderAccess(ProviderAccess),
+    /// A privacy-relevant system service was called.
+    ServiceCall(ServiceCall),
     /// A client marked the beginning of a phase.
     PhaseMark(PhaseMark),
 }
@@ -154,6 +166,8 @@ impl EventBody {
             Self::DnsAnswer(_) => EventKind::DnsAnswer,
             Self::TlsClientHello(_) => EventKind::TlsClientHello,
             Self::HttpRequest(_) => EventKind::HttpRequest,
+            Self::ProviderAccess(_) => EventKind::ProviderAccess,
+            Self::ServiceCall(_) => EventKind::ServiceCall,
             Self::PhaseMark(_) => EventKind::PhaseMark,
         }
     }
@@ -167,11 +181,12 @@ pub enum Outcome {
     Ok,
     /// It is still under way when the call returned (a non-blocking `connect`).
     InProgress,
-    /// The system refused it for lack of permission (`EACCES`, `EPERM`, `EROFS`). The value is the errno.
+    /// The system refused it for lack of permission (`EACCES`, `EPERM`, `EROFS`). The value is the errno; 0 for a binder
+    /// transaction that was answered with a security exception, because then there is none.
     ///
     /// A denied attempt is not a collection, and is kept apart from one.
     Denied(i32),
-    /// It failed for another reason. The value is the errno.
+    /// It failed for another reason. The value is the errno; 0 for a binder transaction, whose exception is in its body.
     Failed(i32),
     /// Not known, or the notion does not apply.
     Unknown,

@@ -14,6 +14,8 @@ pub enum ProbeId {
     EbpfSystemCalls,
     /// Polling `/proc`.
     Procfs,
+    /// The platform's own files and registries: API level, method names, names of services.
+    Platform,
     /// Raw records read back from a file.
     Replay,
     /// The daemon itself: marks made by clients.
@@ -23,7 +25,7 @@ pub enum ProbeId {
 impl ProbeId {
     /// Every probe.
     pub const ALL: &'static [Self] =
-        &[Self::EbpfKernelObjects, Self::EbpfSystemCalls, Self::Procfs, Self::Replay, Self::Daemon];
+        &[Self::EbpfKernelObjects, Self::EbpfSystemCalls, Self::Procfs, Self::Platform, Self::Replay, Self::Daemon];
 
     /// The name used in files and reports.
     #[must_use]
@@ -32,6 +34,7 @@ impl ProbeId {
             Self::EbpfKernelObjects => "ebpf_kernel_objects",
             Self::EbpfSystemCalls => "ebpf_system_calls",
             Self::Procfs => "procfs",
+            Self::Platform => "platform",
             Self::Replay => "replay",
             Self::Daemon => "daemon",
         }

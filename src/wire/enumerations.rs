@@ -64,13 +64,18 @@ macro_rules! enumerations {
 }
 
 enumerations! {
-    Family { Process, File, Socket, Session }
-    ProbeId { EbpfKernelObjects, EbpfSystemCalls, Procfs, Replay, Daemon }
+    Family { Process, File, Socket, Provider, Service, Session }
+    ProbeId { EbpfKernelObjects, EbpfSystemCalls, Procfs, Platform, Replay, Daemon }
     ProbeState { Attached, Partial, Unsupported, Denied }
     FidelityReason { UserMemory, LateDirectory, Sampled, LateIdentity, Imported }
     OpenAccess { Read, Write, ReadWrite, PathOnly }
     Transport { Tcp, Udp, UnixStream, UnixDatagram, Other }
     BlindSpotKind { IoUring, CompatSystemCall }
+    ProviderMethod {
+        Acquire, Query, GetType, Insert, BulkInsert, Update, Delete, OpenFile, OpenAssetFile,
+        OpenTypedAssetFile, ApplyBatch, Call, GetStreamTypes, Canonicalize, Uncanonicalize, Refresh, CheckUriPermission, CreateCancellationSignal, Other,
+    }
+    MethodSource { DeviceDex, Shipped, Fixed, Unknown }
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
     SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded }
 }

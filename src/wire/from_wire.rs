@@ -109,8 +109,12 @@ impl TryFrom<proto::Selection> for event::Selection {
 
     /// Does not judge the selection: see [`event::Selection::validate`].
     fn try_from(message: proto::Selection) -> Result<Self, WireError> {
-        let proto::Selection { user_ids, process_trees } = message;
-        Ok(Self { user_ids: user_ids.into_iter().collect(), process_trees: process_trees.into_iter().collect() })
+        let proto::Selection { user_ids, process_trees, packages } = message;
+        Ok(Self {
+            user_ids: user_ids.into_iter().collect(),
+            process_trees: process_trees.into_iter().collect(),
+            packages: packages.into_iter().collect(),
+        })
     }
 }
 
@@ -326,6 +330,8 @@ impl TryFrom<proto::event::Body> for event::EventBody {
             Body::ProcessExec(body) => Self::ProcessExec(body.try_into()?),
             Body::ProcessExit(body) => Self::ProcessExit(body.try_into()?),
             Body::BlindSpot(body) => Self::BlindSpot(body.try_into()?),
+            Body::ProviderAccess(body) => Self::ProviderAccess(body.try_into()?),
+            Body::ServiceCall(body) => Self::ServiceCall(body.try_into()?),
             Body::PhaseMark(body) => Self::PhaseMark(body.try_into()?),
         })
     }
@@ -618,5 +624,179 @@ impl TryFrom<proto::HttpRequest> for event::HttpRequest {
     fn try_from(message: proto::HttpRequest) -> Result<Self, WireError> {
         let proto::HttpRequest { method, host, path, remote, handle } = message;
         Ok(Self { method, host, path, remote: known_endpoint(remote)?, handle })
+    }
+}
+
+/// A message whose absence means its default.
+fn or_default<W, D: TryFrom<W, Error = WireError> + Default>(message: Option<W>) -> Result<D, WireError> {
+    message.map(D::try_from).transpose().map(Option::unwrap_or_default)
+}
+
+impl TryFrom<proto::BinderOwner> for event::BinderOwner {
+    type Error = WireError;
+
+    fn try_from(message: proto::BinderOwner) -> Result<Self, WireError> {
+        let proto::BinderOwner { process, name, user_id, app } = message;
+        Ok(Self { process: or_default(process)?, name, user_id, app: or_default(app)? })
+    }
+}
+
+impl TryFrom<proto::NamedCaller> for event::NamedCaller {
+    type Error = WireError;
+
+    fn try_from(message: proto::NamedCaller) -> Result<Self, WireError> {
+        let proto::NamedCaller { package, user_id, attribution_tag } = message;
+        Ok(Self { package, user_id, attribution_tag })
+    }
+}
+
+impl TryFrom<proto::ValueShape> for event::ValueShape {
+    type Error = WireError;
+
+    fn try_from(message: proto::ValueShape) -> Result<Self, WireError> {
+        let proto::ValueShape { name, kind, length } = message;
+        Ok(Self { name, kind, length })
+    }
+}
+
+impl TryFrom<proto::BinderTransaction> for event::BinderTransaction {
+    type Error = WireError;
+
+    fn try_from(message: proto::BinderTransaction) -> Result<Self, WireError> {
+        let proto::BinderTransaction {
+            debug_id,
+            interface,
+            code,
+            one_way,
+            owner,
+            named_callers,
+            parcel_size,
+            cut,
+            decode_error,
+            exception,
+        } = message;
+        Ok(Self {
+            debug_id,
+            interface,
+            code,
+            one_way,
+            owner: or_default(owner)?,
+            named_callers: all(named_callers)?,
+            parcel_size,
+            cut,
+            decode_error,
+            exception,
+        })
+    }
+}
+
+impl TryFrom<proto::ProviderAccess> for event::ProviderAccess {
+    type Error = WireError;
+
+    fn try_from(message: proto::ProviderAccess) -> Result<Self, WireError> {
+        let proto::ProviderAccess {
+            method,
+            authority,
+            android_user,
+            uri,
+            projection,
+            selection,
+            selection_arguments,
+            sort_order,
+            values,
+            call_method,
+            call_argument,
+            open_mode,
+            operations,
+            result_columns,
+            result_rows,
+            transaction,
+        } = message;
+        Ok(Self {
+            method: required::<proto::ProviderMethod>(method, "ProviderAccess.method")?,
+            authority,
+            android_user,
+            uri,
+            projection,
+            selection,
+            selection_arguments: all(selection_arguments)?,
+            sort_order,
+            values: all(values)?,
+            call_method,
+            call_argument,
+            open_mode,
+            operations,
+            result_columns,
+            result_rows,
+            transaction: present(transaction, "ProviderAccess.transaction")?,
+        })
+    }
+}
+
+impl TryFrom<proto::ServiceArgument> for event::ServiceArgument {
+    type Error = WireError;
+
+    fn try_from(message: proto::ServiceArgument) -> Result<Self, WireError> {
+        let proto::ServiceArgument { name, value } = message;
+        Ok(Self { name, value })
+    }
+}
+
+impl TryFrom<proto::ServiceCall> for event::ServiceCall {
+    type Error = WireError;
+
+    fn try_from(message: proto::ServiceCall) -> Result<Self, WireError> {
+        let proto::ServiceCall { service, method, method_source, method_table, arguments, result_count, transaction } =
+            message;
+        Ok(Self {
+            service,
+            method,
+            method_source: required::<proto::MethodSource>(method_source, "ServiceCall.method_source")?,
+            method_table,
+            arguments: all(arguments)?,
+            result_count,
+            transaction: present(transaction, "ServiceCall.transaction")?,
+        })
+    }
+}
+
+impl TryFrom<proto::EventFilter> for event::EventFilter {
+    type Error = WireError;
+
+    /// Does not judge the filter: see [`event::EventFilter::validate`].
+    fn try_from(message: proto::EventFilter) -> Result<Self, WireError> {
+        let proto::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
+            message;
+        let kind = |name: String| {
+            let known = event::EventKind::ALL.iter().find(|kind| kind.name() == name);
+            known.copied().ok_or(WireError::UnknownName { field: "EventFilter.kinds", name })
+        };
+        let class = |number: i32| {
+            proto::OutcomeKind::try_from(number).map(outcome_class).map_err(|_| WireError::UnknownValue {
+                field: "EventFilter.outcomes",
+                enumeration: "OutcomeKind",
+                value: number,
+            })
+        };
+        Ok(Self {
+            families: repeated::<proto::Family>(families, "EventFilter.families")?.into_iter().collect(),
+            kinds: kinds.into_iter().map(kind).collect::<Result<_, _>>()?,
+            user_ids: user_ids.into_iter().collect(),
+            packages: packages.into_iter().collect(),
+            phases: phases.into_iter().map(|name| phase(name, "EventFilter.phases")).collect::<Result<_, _>>()?,
+            outcomes: outcomes.into_iter().map(class).collect::<Result<_, _>>()?,
+            path_patterns,
+            name_patterns,
+        })
+    }
+}
+
+fn outcome_class(kind: proto::OutcomeKind) -> event::OutcomeClass {
+    match kind {
+        proto::OutcomeKind::Ok => event::OutcomeClass::Ok,
+        proto::OutcomeKind::InProgress => event::OutcomeClass::InProgress,
+        proto::OutcomeKind::Denied => event::OutcomeClass::Denied,
+        proto::OutcomeKind::Failed => event::OutcomeClass::Failed,
+        proto::OutcomeKind::Unspecified => event::OutcomeClass::Unknown,
     }
 }

@@ -155,10 +155,102 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
                 EventBody::HttpRequest(HttpRequest { method, host, path, remote, handle })
             })
             .boxed(),
+        EventKind::ProviderAccess => provider_access().prop_map(EventBody::ProviderAccess).boxed(),
+        EventKind::ServiceCall => service_call().prop_map(EventBody::ServiceCall).boxed(),
         EventKind::PhaseMark => {
             (phase(), text()).prop_map(|(phase, note)| EventBody::PhaseMark(PhaseMark { phase, note })).boxed()
         }
     }
+}
+
+fn app() -> impl Strategy<Value = App> {
+    (optional_text(), vec(text(), 0..3)).prop_map(|(package, candidates)| App { package, candidates })
+}
+
+fn value_shape() -> impl Strategy<Value = ValueShape> {
+    (text(), text(), option::of(number())).prop_map(|(name, kind, length)| ValueShape { name, kind, length })
+}
+
+fn binder_transaction() -> impl Strategy<Value = BinderTransaction> {
+    let owner = (process_key(), text(), option::of(any::<u32>()), app())
+        .prop_map(|(process, name, user_id, app)| BinderOwner { process, name, user_id, app });
+    let caller = (text(), option::of(any::<u32>()), option::of(text()))
+        .prop_map(|(package, user_id, attribution_tag)| NamedCaller { package, user_id, attribution_tag });
+    (
+        (number(), text(), any::<u32>(), any::<bool>(), owner),
+        (vec(caller, 0..3), number(), any::<bool>(), option::of(text()), option::of(any::<i32>())),
+    )
+        .prop_map(
+            |(
+                (debug_id, interface, code, one_way, owner),
+                (named_callers, parcel_size, cut, decode_error, exception),
+            )| {
+                BinderTransaction {
+                    debug_id,
+                    interface,
+                    code,
+                    one_way,
+                    owner,
+                    named_callers,
+                    parcel_size,
+                    cut,
+                    decode_error,
+                    exception,
+                }
+            },
+        )
+}
+
+fn provider_access() -> impl Strategy<Value = ProviderAccess> {
+    let texts = || vec(text(), 0..3);
+    let shapes = || vec(value_shape(), 0..3);
+    (
+        (one_of(ProviderMethod::ALL), text(), option::of(any::<u32>()), option::of(text()), texts()),
+        (option::of(text()), shapes(), option::of(text()), shapes(), option::of(text())),
+        (option::of(text()), option::of(text()), option::of(any::<u32>()), texts(), option::of(any::<u32>())),
+        binder_transaction(),
+    )
+        .prop_map(
+            |(
+                (method, authority, android_user, uri, projection),
+                (selection, selection_arguments, sort_order, values, call_method),
+                (call_argument, open_mode, operations, result_columns, result_rows),
+                transaction,
+            )| ProviderAccess {
+                method,
+                authority,
+                android_user,
+                uri,
+                projection,
+                selection,
+                selection_arguments,
+                sort_order,
+                values,
+                call_method,
+                call_argument,
+                open_mode,
+                operations,
+                result_columns,
+                result_rows,
+                transaction,
+            },
+        )
+}
+
+fn service_call() -> impl Strategy<Value = ServiceCall> {
+    let argument = (text(), text()).prop_map(|(name, value)| ServiceArgument { name, value });
+    (
+        option::of(text()),
+        option::of(text()),
+        one_of(MethodSource::ALL),
+        text(),
+        vec(argument, 0..3),
+        option::of(any::<u32>()),
+        binder_transaction(),
+    )
+        .prop_map(|(service, method, method_source, method_table, arguments, result_count, transaction)| {
+            ServiceCall { service, method, method_source, method_table, arguments, result_count, transaction }
+        })
 }
 
 fn file_open() -> impl Strategy<Value = FileOpen> {
@@ -312,8 +404,8 @@ pub(crate) fn device_info() -> impl Strategy<Value = DeviceInfo> {
 
 /// A selection; may be empty.
 pub(crate) fn selection() -> impl Strategy<Value = Selection> {
-    (btree_set(any::<u32>(), 0..4), btree_set(any::<u32>(), 0..4))
-        .prop_map(|(user_ids, process_trees)| Selection { user_ids, process_trees })
+    (btree_set(any::<u32>(), 0..4), btree_set(any::<u32>(), 0..4), btree_set(text(), 0..3))
+        .prop_map(|(user_ids, process_trees, packages)| Selection { user_ids, process_trees, packages })
 }
 
 /// A package list.
@@ -406,4 +498,21 @@ pub(crate) fn stream_entry() -> impl Strategy<Value = StreamEntry> {
         1 => totals().prop_map(|totals| StreamEntry::Totals(Box::new(totals))),
         1 => session_end().prop_map(|end| StreamEntry::End(Box::new(end))),
     ]
+}
+
+/// A filter of events; not necessarily one that is taken.
+pub(crate) fn event_filter() -> impl Strategy<Value = EventFilter> {
+    (
+        btree_set(one_of(Family::ALL), 0..3),
+        btree_set(one_of(EventKind::ALL), 0..3),
+        btree_set(any::<u32>(), 0..3),
+        btree_set(text(), 0..3),
+        btree_set(phase(), 0..3),
+        btree_set(one_of(OutcomeClass::ALL), 0..3),
+        vec(text(), 0..3),
+        vec(text(), 0..3),
+    )
+        .prop_map(|(families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns)| {
+            EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns }
+        })
 }

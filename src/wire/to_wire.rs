@@ -73,8 +73,12 @@ impl From<&event::ClockAnchor> for proto::ClockAnchor {
 
 impl From<&event::Selection> for proto::Selection {
     fn from(selection: &event::Selection) -> Self {
-        let event::Selection { user_ids, process_trees } = selection;
-        Self { user_ids: user_ids.iter().copied().collect(), process_trees: process_trees.iter().copied().collect() }
+        let event::Selection { user_ids, process_trees, packages } = selection;
+        Self {
+            user_ids: user_ids.iter().copied().collect(),
+            process_trees: process_trees.iter().copied().collect(),
+            packages: packages.iter().cloned().collect(),
+        }
     }
 }
 
@@ -255,6 +259,8 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::DnsAnswer(body) => Self::DnsAnswer(body.into()),
             event::EventBody::TlsClientHello(body) => Self::TlsClientHello(body.into()),
             event::EventBody::HttpRequest(body) => Self::HttpRequest(body.into()),
+            event::EventBody::ProviderAccess(body) => Self::ProviderAccess(body.into()),
+            event::EventBody::ServiceCall(body) => Self::ServiceCall(body.into()),
             event::EventBody::PhaseMark(body) => Self::PhaseMark(body.into()),
         }
     }
@@ -526,5 +532,152 @@ impl From<&event::HttpRequest> for proto::HttpRequest {
             remote: endpoint(remote),
             handle: *handle,
         }
+    }
+}
+
+impl From<&event::BinderOwner> for proto::BinderOwner {
+    fn from(owner: &event::BinderOwner) -> Self {
+        let event::BinderOwner { process, name, user_id, app } = owner;
+        Self {
+            process: (*process != event::ProcessKey::default()).then(|| process.into()),
+            name: name.clone(),
+            user_id: *user_id,
+            app: (*app != event::App::default()).then(|| app.into()),
+        }
+    }
+}
+
+impl From<&event::NamedCaller> for proto::NamedCaller {
+    fn from(caller: &event::NamedCaller) -> Self {
+        let event::NamedCaller { package, user_id, attribution_tag } = caller;
+        Self { package: package.clone(), user_id: *user_id, attribution_tag: attribution_tag.clone() }
+    }
+}
+
+impl From<&event::ValueShape> for proto::ValueShape {
+    fn from(shape: &event::ValueShape) -> Self {
+        let event::ValueShape { name, kind, length } = shape;
+        Self { name: name.clone(), kind: kind.clone(), length: *length }
+    }
+}
+
+impl From<&event::BinderTransaction> for proto::BinderTransaction {
+    fn from(transaction: &event::BinderTransaction) -> Self {
+        let event::BinderTransaction {
+            debug_id,
+            interface,
+            code,
+            one_way,
+            owner,
+            named_callers,
+            parcel_size,
+            cut,
+            decode_error,
+            exception,
+        } = transaction;
+        Self {
+            debug_id: *debug_id,
+            interface: interface.clone(),
+            code: *code,
+            one_way: *one_way,
+            owner: (*owner != event::BinderOwner::default()).then(|| owner.into()),
+            named_callers: all(named_callers),
+            parcel_size: *parcel_size,
+            cut: *cut,
+            decode_error: decode_error.clone(),
+            exception: *exception,
+        }
+    }
+}
+
+impl From<&event::ProviderAccess> for proto::ProviderAccess {
+    fn from(access: &event::ProviderAccess) -> Self {
+        let event::ProviderAccess {
+            method,
+            authority,
+            android_user,
+            uri,
+            projection,
+            selection,
+            selection_arguments,
+            sort_order,
+            values,
+            call_method,
+            call_argument,
+            open_mode,
+            operations,
+            result_columns,
+            result_rows,
+            transaction,
+        } = access;
+        Self {
+            method: proto::ProviderMethod::from(method).into(),
+            authority: authority.clone(),
+            android_user: *android_user,
+            uri: uri.clone(),
+            projection: projection.clone(),
+            selection: selection.clone(),
+            selection_arguments: all(selection_arguments),
+            sort_order: sort_order.clone(),
+            values: all(values),
+            call_method: call_method.clone(),
+            call_argument: call_argument.clone(),
+            open_mode: open_mode.clone(),
+            operations: *operations,
+            result_columns: result_columns.clone(),
+            result_rows: *result_rows,
+            transaction: Some(transaction.into()),
+        }
+    }
+}
+
+impl From<&event::ServiceArgument> for proto::ServiceArgument {
+    fn from(argument: &event::ServiceArgument) -> Self {
+        let event::ServiceArgument { name, value } = argument;
+        Self { name: name.clone(), value: value.clone() }
+    }
+}
+
+impl From<&event::ServiceCall> for proto::ServiceCall {
+    fn from(call: &event::ServiceCall) -> Self {
+        let event::ServiceCall { service, method, method_source, method_table, arguments, result_count, transaction } =
+            call;
+        Self {
+            service: service.clone(),
+            method: method.clone(),
+            method_source: proto::MethodSource::from(method_source).into(),
+            method_table: method_table.clone(),
+            arguments: all(arguments),
+            result_count: *result_count,
+            transaction: Some(transaction.into()),
+        }
+    }
+}
+
+impl From<&event::EventFilter> for proto::EventFilter {
+    fn from(filter: &event::EventFilter) -> Self {
+        let event::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
+            filter;
+        Self {
+            families: families.iter().map(|family| proto::Family::from(family).into()).collect(),
+            kinds: kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+            user_ids: user_ids.iter().copied().collect(),
+            packages: packages.iter().cloned().collect(),
+            phases: phases.iter().map(|phase| phase.as_str().to_owned()).collect(),
+            outcomes: outcomes.iter().map(|class| outcome_kind(*class).into()).collect(),
+            path_patterns: path_patterns.clone(),
+            name_patterns: name_patterns.clone(),
+        }
+    }
+}
+
+/// Not a row of the table of enums: the unspecified zero has a meaning here.
+fn outcome_kind(class: event::OutcomeClass) -> proto::OutcomeKind {
+    match class {
+        event::OutcomeClass::Ok => proto::OutcomeKind::Ok,
+        event::OutcomeClass::InProgress => proto::OutcomeKind::InProgress,
+        event::OutcomeClass::Denied => proto::OutcomeKind::Denied,
+        event::OutcomeClass::Failed => proto::OutcomeKind::Failed,
+        event::OutcomeClass::Unknown => proto::OutcomeKind::Unspecified,
     }
 }

@@ -3,7 +3,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -190,11 +189,11 @@ impl Fixture {
     }
 
     pub fn select_trees(&mut self, pids: &[u32]) {
-        self.select(&Selection { process_trees: pids.iter().copied().collect(), user_ids: BTreeSet::new() });
+        self.select(&Selection { process_trees: pids.iter().copied().collect(), ..Selection::default() });
     }
 
     pub fn select_uids(&mut self, uids: &[u32]) {
-        self.select(&Selection { process_trees: BTreeSet::new(), user_ids: uids.iter().copied().collect() });
+        self.select(&Selection { user_ids: uids.iter().copied().collect(), ..Selection::default() });
     }
 
     pub fn select(&mut self, selection: &Selection) {

@@ -265,6 +265,7 @@ pub fn manager_options() -> ManagerOptions {
         spool: candor::device::event_bus::SpoolLimits::default(),
         max_sessions: 4,
         raw_captures: None,
+        packages: Box::new(PackageList::default),
         prepare: Box::new(|_| Preparation { packages: PackageList::default(), interpreter: Box::new(ToyInterpreter) }),
         create_keeper: Box::new(candor::device::daemon::create_keeper),
         process_exists: Box::new(|_| true),

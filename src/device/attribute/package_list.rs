@@ -4,7 +4,7 @@
 //! directory, seinfo, group ids; since Android 10 also whether a shell may profile it and the version code. Later fields
 //! are of no use here and may be anything.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::uid_owner::{USER_ID_RANGE, app_id};
 use crate::event::{PackageEntry, PackageList};
@@ -63,16 +63,10 @@ impl PackageDirectory {
         Self::from_list(PackageList { read_error: reason, ..PackageList::default() })
     }
 
-    /// The packages of these user ids, for a session header; all of them when the set is empty.
+    /// The packages, for clients and session headers.
     #[must_use]
-    pub fn list_for(&self, user_ids: &BTreeSet<u32>) -> PackageList {
-        let app_ids: BTreeSet<u32> = user_ids.iter().map(|user_id| app_id(*user_id)).collect();
-        let selected = |entry: &&PackageEntry| user_ids.is_empty() || app_ids.contains(&app_id(entry.user_id));
-        PackageList {
-            packages: self.list.packages.iter().filter(selected).cloned().collect(),
-            read_error: self.list.read_error.clone(),
-            bad_lines: self.list.bad_lines,
-        }
+    pub fn list(&self) -> PackageList {
+        self.list.clone()
     }
 
     /// The packages with this app id, sorted by name.
@@ -120,18 +114,18 @@ com.example.shared.a 10090 0 /data/user/0/com.example.shared.a default none 0 1
     #[test]
     fn lines_of_several_android_versions() {
         let directory = PackageDirectory::parse(LIST.as_bytes());
-        let list = directory.list_for(&BTreeSet::new());
+        let list = directory.list();
         assert_eq!((list.packages.len(), list.bad_lines, list.read_error.as_str()), (5, 0, ""));
         assert!(list.packages.is_sorted());
-        let one = directory.list_for(&BTreeSet::from([1_010_077, 10_080]));
         let news = PackageEntry {
             package: "com.example.news".to_owned(),
             user_id: 10_077,
             data_directory: "/data/user/0/com.example.news".to_owned(),
             version_code: Some(4711),
         };
-        assert_eq!(one.packages[0], news, "the second user's copy is the same package");
-        assert_eq!((one.packages[1].package.as_str(), one.packages[1].version_code), ("com.example.old", None));
+        assert!(list.packages.contains(&news));
+        let old = list.packages.iter().find(|entry| entry.package == "com.example.old").unwrap();
+        assert_eq!(old.version_code, None);
         assert_eq!(directory.names_of(10_090), ["com.example.shared.a", "com.example.shared.b"]);
         assert_eq!(PackageDirectory::from_list(list), directory);
     }
@@ -142,7 +136,7 @@ com.example.shared.a 10090 0 /data/user/0/com.example.shared.a default none 0 1
                     com.a 4000000000 0 /d s g\ncom.good 10001 0 /d s g\n";
         let mut bytes = text.as_bytes().to_vec();
         bytes.extend(b"com.\xff 10001 0 /d s g");
-        let list = PackageDirectory::parse(&bytes).list_for(&BTreeSet::new());
+        let list = PackageDirectory::parse(&bytes).list();
         assert_eq!((list.packages.len(), list.bad_lines), (1, 6));
     }
 

@@ -58,6 +58,11 @@ closed_set! {
         SocketAccept = record_kind::SOCKET_ACCEPT,
         SocketTotals = record_kind::SOCKET_TOTALS,
         SocketPayload = record_kind::SOCKET_PAYLOAD,
+        BinderTransaction = record_kind::BINDER_TRANSACTION,
+        BinderReply = record_kind::BINDER_REPLY,
+        Platform = record_kind::PLATFORM,
+        MethodNames = record_kind::METHOD_NAMES,
+        BinderName = record_kind::BINDER_NAME,
     }
 }
 
@@ -78,6 +83,11 @@ impl RecordKind {
             }
             Self::SocketTotals => record_layout::socket_totals_body::SIZE,
             Self::SocketPayload => record_layout::socket_payload_body::SIZE,
+            Self::BinderTransaction => record_layout::binder_transaction_body::SIZE,
+            Self::BinderReply => record_layout::binder_reply_body::SIZE,
+            Self::Platform => record_layout::platform_body::SIZE,
+            Self::MethodNames => record_layout::method_names_body::SIZE,
+            Self::BinderName => record_layout::binder_name_body::SIZE,
         }
     }
 }
@@ -97,6 +107,12 @@ closed_set! {
         TextPath = segment_tag::TEXT_PATH,
         TextBase = segment_tag::TEXT_BASE,
         TextBase2 = segment_tag::TEXT_BASE_2,
+        Parcel = segment_tag::PARCEL,
+        Offsets = segment_tag::OFFSETS,
+        Nodes = segment_tag::NODES,
+        Name = segment_tag::NAME,
+        Origin = segment_tag::ORIGIN,
+        Methods = segment_tag::METHODS,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::mem::size_of;
 
-use crate::event::{DnsRecord, Endpoint, Event, EventBody, StreamEntry};
+use crate::event::{
+    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, NamedCaller, ServiceArgument, StreamEntry, ValueShape,
+};
 
 /// Roughly the bytes that an entry occupies, allocations included. The spool is bounded by the sum of these; what it
 /// must be is monotonic in the lengths that a traced app can choose, so that no app can make the spool outgrow its bound.
@@ -28,6 +30,24 @@ pub(super) fn cost(entry: &StreamEntry) -> usize {
 
 fn loss_heap(loss: &crate::event::LossTotals) -> usize {
     loss.stages.len() * 160 + loss.programs.len() * 96
+}
+
+fn shapes(shapes: &[ValueShape]) -> usize {
+    shapes.iter().map(|shape| size_of::<ValueShape>() + shape.name.len() + shape.kind.len()).sum()
+}
+
+fn transaction_heap(transaction: &BinderTransaction) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let callers = transaction.named_callers.iter();
+    let owner = &transaction.owner;
+    transaction.interface.len()
+        + text(&transaction.decode_error)
+        + owner.name.len()
+        + text(&owner.app.package)
+        + owner.app.candidates.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>()
+        + callers
+            .map(|caller| size_of::<NamedCaller>() + caller.package.len() + text(&caller.attribution_tag))
+            .sum::<usize>()
 }
 
 fn event_heap(event: &Event) -> usize {
@@ -70,6 +90,31 @@ fn event_heap(event: &Event) -> usize {
         EventBody::TlsClientHello(body) => text(&body.server_name) + list(&body.protocols) + maybe_end(&body.remote),
         EventBody::HttpRequest(body) => {
             body.method.len() + text(&body.host) + body.path.len() + maybe_end(&body.remote)
+        }
+        EventBody::ProviderAccess(body) => {
+            body.authority.len()
+                + text(&body.uri)
+                + list(&body.projection)
+                + text(&body.selection)
+                + shapes(&body.selection_arguments)
+                + text(&body.sort_order)
+                + shapes(&body.values)
+                + text(&body.call_method)
+                + text(&body.call_argument)
+                + text(&body.open_mode)
+                + list(&body.result_columns)
+                + transaction_heap(&body.transaction)
+        }
+        EventBody::ServiceCall(body) => {
+            text(&body.service)
+                + text(&body.method)
+                + body.method_table.len()
+                + body
+                    .arguments
+                    .iter()
+                    .map(|argument| size_of::<ServiceArgument>() + argument.name.len() + argument.value.len())
+                    .sum::<usize>()
+                + transaction_heap(&body.transaction)
         }
         EventBody::PhaseMark(body) => body.phase.as_str().len() + body.note.len(),
     };

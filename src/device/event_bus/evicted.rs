@@ -103,6 +103,8 @@ fn bit(family: Family) -> u8 {
         Family::File => 2,
         Family::Socket => 4,
         Family::Session => 8,
+        Family::Provider => 16,
+        Family::Service => 32,
     }
 }
 

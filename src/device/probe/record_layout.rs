@@ -32,6 +32,10 @@ macro_rules! values {
 
 /// The longest record, header and segments included.
 pub const RECORD_MAX: usize = 8192;
+/// The most bytes of a parcel that a record carries.
+pub const BINDER_PARCEL_MAX: usize = 4096;
+/// The most bytes of a parcel's offsets that a record carries.
+pub const BINDER_OFFSETS_MAX: usize = 512;
 
 structure!(
     /// The header of every record.
@@ -95,6 +99,33 @@ structure!(
     PURPOSE = "purpose" at 35, LOCAL = "local" at 40, REMOTE = "remote" at 64,
 });
 structure!(
+    /// Body of a binder transaction.
+    binder_transaction_body, size 88, {
+    DEBUG_ID = "debug_id" at 0, TARGET_NODE = "target_node" at 8, DATA_SIZE = "data_size" at 16,
+    OFFSETS_SIZE = "offsets_size" at 24, RECEIVER_START_NS = "receiver_start_ns" at 32,
+    RECEIVER_TGID = "receiver_tgid" at 40, RECEIVER_TID = "receiver_tid" at 44, RECEIVER_UID = "receiver_uid" at 48,
+    CODE = "code" at 52, TRANSACTION_FLAGS = "transaction_flags" at 56, SENDER_EUID = "sender_euid" at 60,
+    DEVICE = "device" at 64, SIDE = "side" at 66, RECEIVER_COMM = "receiver_comm" at 72,
+});
+structure!(
+    /// Body of the end of a binder transaction.
+    binder_reply_body, size 40, {
+    REQUEST_DEBUG_ID = "request_debug_id" at 0, REPLY_DEBUG_ID = "reply_debug_id" at 8, DATA_SIZE = "data_size" at 16,
+    OFFSETS_SIZE = "offsets_size" at 24, TRANSACTION_FLAGS = "transaction_flags" at 32, ENDING = "ending" at 36,
+});
+structure!(
+    /// A reference that a process received with a parcel.
+    binder_node_reference, size 16, { NODE = "node" at 0, HANDLE = "handle" at 8, });
+structure!(
+    /// Body of what the platform is.
+    platform_body, size 8, { API_LEVEL = "api_level" at 0, });
+structure!(
+    /// Body of the methods of an interface.
+    method_names_body, size 8, { SOURCE = "source" at 0, });
+structure!(
+    /// Body of the name of a binder node.
+    binder_name_body, size 16, { NODE = "node" at 0, WHAT = "what" at 8, });
+structure!(
     /// In front of each segment.
     segment_header, size 4, { TAG = "tag" at 0, FLAGS = "flags" at 1, LENGTH = "length" at 2, });
 
@@ -108,6 +139,9 @@ values!(
     SOCKET_CONNECT = "RECORD_SOCKET_CONNECT" is 32, SOCKET_BIND = "RECORD_SOCKET_BIND" is 33,
     SOCKET_LISTEN = "RECORD_SOCKET_LISTEN" is 34, SOCKET_ACCEPT = "RECORD_SOCKET_ACCEPT" is 35,
     SOCKET_TOTALS = "RECORD_SOCKET_TOTALS" is 36, SOCKET_PAYLOAD = "RECORD_SOCKET_PAYLOAD" is 37,
+    BINDER_TRANSACTION = "RECORD_BINDER_TRANSACTION" is 48, BINDER_REPLY = "RECORD_BINDER_REPLY" is 49,
+    PLATFORM = "RECORD_PLATFORM" is 64, METHOD_NAMES = "RECORD_METHOD_NAMES" is 65,
+    BINDER_NAME = "RECORD_BINDER_NAME" is 66,
 });
 values!(
     /// Flags of records.
@@ -122,6 +156,8 @@ values!(
     ARGUMENT_2 = "SEGMENT_ARGUMENT_2" is 4, BASE_2 = "SEGMENT_BASE_2" is 5, COMMAND_LINE = "SEGMENT_COMMAND_LINE" is 6,
     UNIX_LOCAL = "SEGMENT_UNIX_LOCAL" is 7, UNIX_REMOTE = "SEGMENT_UNIX_REMOTE" is 8, PAYLOAD = "SEGMENT_PAYLOAD" is 9,
     TEXT_PATH = "SEGMENT_TEXT_PATH" is 10, TEXT_BASE = "SEGMENT_TEXT_BASE" is 11, TEXT_BASE_2 = "SEGMENT_TEXT_BASE_2" is 12,
+    PARCEL = "SEGMENT_PARCEL" is 13, OFFSETS = "SEGMENT_OFFSETS" is 14, NODES = "SEGMENT_NODES" is 15,
+    NAME = "SEGMENT_NAME" is 16, ORIGIN = "SEGMENT_ORIGIN" is 17, METHODS = "SEGMENT_METHODS" is 18,
 });
 values!(
     /// Flags of segments.
@@ -129,6 +165,29 @@ values!(
 values!(
     /// Why a payload was captured.
     payload_purpose: u8, { STREAM_PREFIX = "PAYLOAD_STREAM_PREFIX" is 1, DNS = "PAYLOAD_DNS" is 2, });
+values!(
+    /// Devices of binder.
+    binder_device: u16, {
+    UNKNOWN = "BINDER_DEVICE_UNKNOWN" is 0, BINDER = "BINDER_DEVICE_BINDER" is 1, HWBINDER = "BINDER_DEVICE_HWBINDER" is 2,
+    VNDBINDER = "BINDER_DEVICE_VNDBINDER" is 3,
+});
+values!(
+    /// Whose copy of a parcel it is.
+    binder_side: u16, { RECEIVER = "BINDER_SIDE_RECEIVER" is 1, SENDER = "BINDER_SIDE_SENDER" is 2, });
+values!(
+    /// How a transaction ended.
+    binder_ending: u32, {
+    REPLY = "BINDER_ENDING_REPLY" is 1, DEAD = "BINDER_ENDING_DEAD" is 2, FAILED = "BINDER_ENDING_FAILED" is 3,
+    FROZEN = "BINDER_ENDING_FROZEN" is 4,
+});
+values!(
+    /// Where method names come from.
+    method_names_source: u32, {
+    DEVICE_DEX = "METHOD_NAMES_DEVICE_DEX" is 1, SHIPPED = "METHOD_NAMES_SHIPPED" is 2, FIXED = "METHOD_NAMES_FIXED" is 3,
+});
+values!(
+    /// What the name of a node is.
+    binder_name_what: u32, { SERVICE = "BINDER_NAME_SERVICE" is 1, AUTHORITY = "BINDER_NAME_AUTHORITY" is 2, });
 values!(
     /// Blind spots.
     blind_spot: u32, { IO_URING = "BLIND_SPOT_IO_URING" is 1, COMPAT = "BLIND_SPOT_COMPAT" is 2, });
@@ -344,6 +403,11 @@ impl<'a> RecordView<'a> {
             | record_kind::SOCKET_ACCEPT => socket_body::SIZE,
             record_kind::SOCKET_TOTALS => socket_totals_body::SIZE,
             record_kind::SOCKET_PAYLOAD => socket_payload_body::SIZE,
+            record_kind::BINDER_TRANSACTION => binder_transaction_body::SIZE,
+            record_kind::BINDER_REPLY => binder_reply_body::SIZE,
+            record_kind::PLATFORM => platform_body::SIZE,
+            record_kind::METHOD_NAMES => method_names_body::SIZE,
+            record_kind::BINDER_NAME => binder_name_body::SIZE,
             _ => 0,
         }
     }

@@ -36,6 +36,7 @@ const PROBES: &[(u8, ProbeId)] = &[
     (3, ProbeId::Procfs),
     (4, ProbeId::Replay),
     (5, ProbeId::Daemon),
+    (6, ProbeId::Platform),
 ];
 
 /// 0 does not occur: a test walks every probe.

@@ -3,8 +3,8 @@
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::batches;
 use super::status::{session_status, wire_status};
+use super::{batches, queries};
 use crate::device::clock;
 use crate::device::session::{SessionError, SessionManager, SessionSummary, StartRequest};
 use crate::event::{Phase, Selection};
@@ -28,6 +28,14 @@ impl CandorService for Rpc {
             probes: self.sessions.statuses().iter().map(Into::into).collect(),
             now: Some((&clock::anchor()).into()),
         }))
+    }
+
+    async fn list_packages(
+        &self,
+        _request: Request<proto::ListPackagesRequest>,
+    ) -> Result<Response<proto::ListPackagesResponse>, Status> {
+        let sessions = self.sessions.clone();
+        off_the_runtime(move || Ok(proto::ListPackagesResponse { packages: Some((&sessions.packages()).into()) })).await
     }
 
     async fn start_session(
@@ -70,10 +78,27 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        let proto::StreamEventsRequest { session_id, from_sequence } = request.into_inner();
+        let proto::StreamEventsRequest { session_id, from_sequence, filter } = request.into_inner();
+        let filter = queries::filter(filter)?;
         let subscription =
-            self.sessions.subscribe(&session_id, from_sequence).map_err(|error| session_status(&error))?;
+            self.sessions.subscribe(&session_id, from_sequence, filter).map_err(|error| session_status(&error))?;
         Ok(Response::new(batches::stream(subscription)))
+    }
+
+    async fn query_events(
+        &self,
+        request: Request<proto::QueryEventsRequest>,
+    ) -> Result<Response<proto::QueryEventsResponse>, Status> {
+        let sessions = self.sessions.clone();
+        off_the_runtime(move || queries::page(&sessions, request.into_inner())).await
+    }
+
+    async fn summarize(
+        &self,
+        request: Request<proto::SummarizeRequest>,
+    ) -> Result<Response<proto::SummarizeResponse>, Status> {
+        let sessions = self.sessions.clone();
+        off_the_runtime(move || queries::summary(&sessions, request.into_inner())).await
     }
 
     async fn mark_phase(
@@ -85,6 +110,14 @@ impl CandorService for Rpc {
         let time_ns = self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::MarkPhaseResponse { time_ns }))
     }
+}
+
+/// Answers on a thread that serves no other call, because it takes long or reads files.
+async fn off_the_runtime<T: Send + 'static>(
+    answer: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<Response<T>, Status> {
+    let answered = tokio::task::spawn_blocking(answer).await;
+    answered.map_err(|error| Status::internal(format!("the call did not finish: {error}")))?.map(Response::new)
 }
 
 fn phase(name: String) -> Result<Phase, Status> {

@@ -11,7 +11,9 @@ pub(super) fn code(error: &SessionError) -> Code {
         SessionError::NotFound(_) => Code::NotFound,
         SessionError::Selection(_)
         | SessionError::NoSuchProcess(_)
+        | SessionError::UnknownPackage { .. }
         | SessionError::Phase(_)
+        | SessionError::Filter(_)
         | SessionError::TooLong { .. } => Code::InvalidArgument,
         SessionError::NoProbe(_)
         | SessionError::Ended(_)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::device::event_bus::OutOfRange;
-use crate::event::{PhaseError, SelectionError};
+use crate::event::{FilterError, PhaseError, SelectionError};
 
 /// Why a session cannot do what was asked.
 #[derive(Debug, Error)]
@@ -20,6 +20,14 @@ pub enum SessionError {
     /// The selection names a process that does not exist.
     #[error("process {0} of the selection does not exist; it may have ended, or be in another pid namespace")]
     NoSuchProcess(u32),
+    /// The selection names a package that the device does not have.
+    #[error("the device has no package {package:?}{}; candor apps lists what it has", why(.read_error))]
+    UnknownPackage {
+        /// The package.
+        package: String,
+        /// Why the device's list could not be read; empty when it was.
+        read_error: String,
+    },
     /// A phase name is malformed.
     #[error("{0}")]
     Phase(#[from] PhaseError),
@@ -48,6 +56,9 @@ pub enum SessionError {
     /// A later sequence number than there is was asked for.
     #[error("{0}")]
     OutOfRange(#[from] OutOfRange),
+    /// A filter is malformed.
+    #[error("{0}")]
+    Filter(#[from] FilterError),
     /// Raw records are to be kept and nobody said where.
     #[error("the daemon was started without a directory for raw captures; start it with --raw-captures DIR")]
     NoCaptureDirectory,
@@ -71,4 +82,8 @@ pub enum SessionError {
     /// A part of the daemon ended that should not have.
     #[error("{0} has ended unexpectedly; the daemon's log says why")]
     Broken(&'static str),
+}
+
+fn why(read_error: &str) -> String {
+    if read_error.is_empty() { String::new() } else { format!(" (its list could not be read: {read_error})") }
 }

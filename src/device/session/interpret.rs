@@ -22,6 +22,11 @@ pub trait Interpreter: Send {
         record: &[u8],
         events: &mut Vec<Event>,
     ) -> Result<Interpretation, &'static str>;
+
+    /// Turns what is still incomplete into events, because nothing more comes: requests whose reply was not seen.
+    fn finish(&mut self, _events: &mut Vec<Event>) -> Interpretation {
+        Interpretation::default()
+    }
 }
 
 /// What became of one record.
@@ -41,6 +46,9 @@ pub struct Preparation {
 
 /// Makes the [`Preparation`] of a session that traces the selection. May read files.
 pub type Prepare = Box<dyn Fn(&Selection) -> Preparation + Send + Sync>;
+
+/// Reads the device's packages, as of now.
+pub type ReadPackages = Box<dyn Fn() -> PackageList + Send + Sync>;
 
 /// Where a session's raw records are kept, for replay. A trait for the reasons of [`Interpreter`].
 pub trait RawKeeper: Send {

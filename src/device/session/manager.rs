@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use super::core::{Session, SessionSummary};
 use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
-use super::{CreateKeeper, Interpreter, Preparation, Prepare, SessionError};
+use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
 use crate::device::clock;
-use crate::device::event_bus::{Spool, SpoolLimits, Subscription};
+use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
 use crate::event::{
-    ClockAnchor, DeviceInfo, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd, SessionEndReason, SessionHeader,
+    ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
+    SessionEndReason, SessionHeader,
 };
 
 /// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
@@ -38,6 +39,8 @@ pub struct ManagerOptions {
     pub max_sessions: usize,
     /// Where raw captures go; `None`: clients cannot ask for one.
     pub raw_captures: Option<PathBuf>,
+    /// Reads the device's packages.
+    pub packages: ReadPackages,
     /// Makes what a session needs.
     pub prepare: Prepare,
     /// Creates raw captures.
@@ -113,6 +116,7 @@ struct Options {
     spool: SpoolLimits,
     max_sessions: usize,
     raw_captures: Option<PathBuf>,
+    packages: ReadPackages,
     prepare: Prepare,
     create_keeper: CreateKeeper,
     replay: Option<Replay>,
@@ -156,6 +160,7 @@ impl SessionManager {
             spool: options.spool,
             max_sessions: options.max_sessions.min(usize::from(SessionSlot::COUNT)),
             raw_captures: options.raw_captures,
+            packages: options.packages,
             prepare: options.prepare,
             create_keeper: options.create_keeper,
             replay: options.replay,
@@ -176,16 +181,40 @@ impl SessionManager {
         self.shared.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The device's packages, as of now.
+    #[must_use]
+    pub fn packages(&self) -> PackageList {
+        (self.shared.options.packages)()
+    }
+
+    /// Adds the user ids of the packages that the selection names.
+    fn look_up_packages(&self, selection: &mut Selection) -> Result<(), SessionError> {
+        if selection.packages.is_empty() {
+            return Ok(());
+        }
+        let list = self.packages();
+        for package in &selection.packages {
+            let mut entries = list.packages.iter().filter(|entry| entry.package == *package).peekable();
+            if entries.peek().is_none() {
+                let read_error = list.read_error.clone();
+                return Err(SessionError::UnknownPackage { package: package.clone(), read_error });
+            }
+            selection.user_ids.extend(entries.map(|entry| entry.user_id));
+        }
+        Ok(())
+    }
+
     /// Starts a session. Tracing is under way when this returns.
     ///
     /// # Errors
     ///
     /// When the request means nothing, too many sessions run, or no probe can do it.
-    pub async fn start_session(&self, request: StartRequest) -> Result<Started, SessionError> {
+    pub async fn start_session(&self, mut request: StartRequest) -> Result<Started, SessionError> {
         check_length("label", &request.label, LONGEST_LABEL)?;
         let replay = self.shared.options.replay.clone();
         if replay.is_none() {
             request.selection.validate()?;
+            self.look_up_packages(&mut request.selection)?;
         }
         if request.keep_raw && self.shared.options.raw_captures.is_none() {
             return Err(SessionError::NoCaptureDirectory);
@@ -323,9 +352,24 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// When there is no such session, or the number is past the next event.
-    pub fn subscribe(&self, session_id: &str, from_sequence: u64) -> Result<Subscription, SessionError> {
-        Ok(self.find(session_id)?.spool.subscribe(from_sequence)?)
+    /// When there is no such session, the number is past the next event, or the filter is malformed.
+    pub fn subscribe(
+        &self,
+        session_id: &str,
+        from_sequence: u64,
+        filter: EventFilter,
+    ) -> Result<Subscription, SessionError> {
+        let matcher = Matcher::new(filter)?;
+        Ok(self.find(session_id)?.spool.subscribe(from_sequence, matcher)?)
+    }
+
+    /// What the daemon still holds of a session, to be read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session.
+    pub fn spool(&self, session_id: &str) -> Result<Spool, SessionError> {
+        Ok(self.find(session_id)?.spool.clone())
     }
 
     /// How many readers there are, over all sessions.

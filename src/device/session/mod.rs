@@ -23,5 +23,5 @@ mod targets;
 
 pub use self::core::{Session, SessionSummary};
 pub use error::SessionError;
-pub use interpret::{CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper};
+pub use interpret::{CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper, ReadPackages};
 pub use manager::{ManagerOptions, Replay, ReplayedMark, SessionManager, StartRequest, Started};

@@ -213,7 +213,8 @@ impl Pipeline {
     }
 
     fn end(&mut self, end: End) {
-        let Some(active) = self.sessions.remove(&end.slot) else { return };
+        let Some(mut active) = self.sessions.remove(&end.slot) else { return };
+        active.finish();
         let time_ns = active.now_ns();
         if let Some(reason) = end.missing {
             // How many are missing nobody knows; 0 says that.
@@ -261,6 +262,16 @@ impl Active {
         let totals_at_ns = work.lossy.then(|| self.now_ns());
         let Work { entries, steps, .. } = work;
         session.append(entries, totals_at_ns, |accounts| steps.apply(accounts));
+    }
+
+    /// What is still incomplete goes out before the end.
+    fn finish(&mut self) {
+        let interpretation = self.interpreter.finish(&mut self.events);
+        let entries: Vec<_> = self.events.drain(..).map(|event| StreamEntry::Event(Box::new(event))).collect();
+        let count = entries.len();
+        if interpretation.observations.max(count) > 0 {
+            self.session.append(entries, None, |accounts| accounts.interpreted(interpretation, count));
+        }
     }
 
     fn lost(&mut self, lost: &Lost) {
@@ -395,6 +406,8 @@ impl RecordStart {
             1..=15 => vec![Family::Process],
             16..=31 => vec![Family::File],
             32..=47 => vec![Family::Socket],
+            // Which of the two is known only when the parcel was decoded.
+            48..=63 => vec![Family::Provider, Family::Service],
             _ => Vec::new(),
         }
     }

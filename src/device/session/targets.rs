@@ -89,7 +89,11 @@ mod tests {
 
     #[test]
     fn user_ids_never_end_by_themselves() {
-        let selection = Selection { user_ids: BTreeSet::from([10_001]), process_trees: BTreeSet::from([10]) };
+        let selection = Selection {
+            user_ids: BTreeSet::from([10_001]),
+            process_trees: BTreeSet::from([10]),
+            ..Selection::default()
+        };
         assert!(Targets::new(&selection).is_none());
     }
 }

@@ -8,7 +8,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use super::{Address, ClientError};
-use crate::event::{ClockAnchor, DeviceInfo, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
+use crate::event::{ClockAnchor, DeviceInfo, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::{WireError, proto};
 use proto::candor_service_client::CandorServiceClient;
 
@@ -152,6 +152,16 @@ impl DaemonClient {
         understand().map_err(|source| ClientError::Answer { address, source })
     }
 
+    /// The device's packages.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon is gone, or its answer is not understood.
+    pub async fn packages(&mut self) -> Result<PackageList, ClientError> {
+        let answer = in_time(&self.address, self.service.list_packages(proto::ListPackagesRequest {})).await?;
+        self.understood(answer.packages.unwrap_or_default().try_into())
+    }
+
     /// Starts a session; tracing is under way when this returns.
     ///
     /// # Errors
@@ -210,9 +220,23 @@ impl DaemonClient {
     ///
     /// When there is no such session, or the daemon is gone.
     pub async fn stream(&mut self, session_id: &str) -> Result<EventStream, ClientError> {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0 };
+        self.stream_from(session_id, 0).await
+    }
+
+    /// Streams a session from an event on; 0 and 1 mean from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, it has no event before that one, or the daemon is gone.
+    pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
         let stream = in_time(&self.address, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
+    }
+
+    /// The error of a daemon that went away.
+    pub(super) fn gone(&self, detail: &str) -> ClientError {
+        ClientError::Gone { address: self.address.clone(), detail: detail.to_owned() }
     }
 
     fn understood<T>(&self, answer: Result<T, WireError>) -> Result<T, ClientError> {

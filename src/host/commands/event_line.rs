@@ -208,6 +208,16 @@ impl EventLines {
                 &format!("http://{}{}", request.host.as_deref().unwrap_or("(no host)"), request.path),
                 &request.remote.as_ref().map_or_else(String::new, |remote| format!("to {remote}")),
             ]),
+            EventBody::ProviderAccess(access) => join(&[
+                access.method.name(),
+                access.uri.as_deref().unwrap_or(&access.authority),
+                access.call_method.as_deref().unwrap_or(""),
+                access.call_argument.as_deref().unwrap_or(""),
+            ]),
+            EventBody::ServiceCall(call) => join(&[
+                &call.transaction.interface,
+                &call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code)),
+            ]),
             EventBody::PhaseMark(mark) => join(&["from here on:", mark.phase.as_str(), &mark.note]),
         };
         facts + &failure

@@ -67,6 +67,52 @@ pub(super) async fn info(address: &Address, command: &InfoCommand) -> Result<Exi
     Ok(Exit::Ok)
 }
 
+/// `candor apps`.
+#[derive(Debug, Args)]
+pub(super) struct AppsCommand {
+    /// Only packages whose name contains this
+    #[arg(value_name = "PART")]
+    part: Option<String>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+/// Prints the device's packages.
+pub(super) async fn apps(address: &Address, command: &AppsCommand) -> Result<Exit, CommandError> {
+    let mut list = DaemonClient::connect(address).await?.packages().await?;
+    if let Some(part) = &command.part {
+        list.packages.retain(|entry| entry.package.contains(part.as_str()));
+    }
+    let mut out = stdout();
+    if command.format == ListFormat::Json {
+        print_json(&mut out, &list)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["PACKAGE", "UID", "VERSION"]);
+    for entry in &list.packages {
+        let version = entry.version_code.map_or_else(String::new, |version| version.to_string());
+        table.row([
+            (entry.package.clone(), STRONG),
+            (entry.user_id.to_string(), Style::new()),
+            (version, Style::new()),
+        ]);
+    }
+    table.print(&mut out, stdout_width()).map_err(output_error)?;
+    if list.packages.is_empty() && command.part.is_none() && list.read_error.is_empty() {
+        writeln!(out, "the device has no list of packages; it may not run Android").map_err(output_error)?;
+    }
+    if !list.read_error.is_empty() {
+        writeln!(out, "{BAD}the list could not be read{BAD:#}: {}", harmless(&list.read_error))
+            .map_err(output_error)?;
+    }
+    if list.bad_lines > 0 {
+        writeln!(out, "{WARN}{} lines could not be understood{WARN:#}", list.bad_lines).map_err(output_error)?;
+    }
+    out.flush().map_err(output_error)?;
+    Ok(Exit::Ok)
+}
+
 /// Prints a value as JSON, with a line end.
 pub(super) fn print_json(out: &mut dyn std::io::Write, value: &impl serde::Serialize) -> Result<(), CommandError> {
     serde_json::to_writer_pretty(&mut *out, value).map_err(|error| output_error(error.into()))?;
@@ -104,9 +150,11 @@ pub(super) async fn sessions(address: &Address, command: &SessionsCommand) -> Re
             None => ("running", GOOD),
             Some(end) => (end.reason.name(), FAINT),
         };
+        // User ids that stand for packages are in the selection too; the names say more.
+        let packages = row.selection.packages.iter().map(|name| harmless(name));
         let users = row.selection.user_ids.iter().map(|id| format!("uid {id}"));
         let trees = row.selection.process_trees.iter().map(|id| format!("pid {id}"));
-        let traces: Vec<String> = users.chain(trees).collect();
+        let traces: Vec<String> = packages.chain(users).chain(trees).collect();
         table.row([
             (row.session_id, STRONG),
             (state.to_owned(), style),

@@ -44,7 +44,8 @@ pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
         command: "record",
         examples: &[
-            ("An app, by its user id, until Ctrl-C", "candor record --uid 10123 -o app.candor"),
+            ("An app of the device, until Ctrl-C", "candor record --app com.example.news -o news.candor"),
+            ("Whatever has a user id", "candor record --uid 10123 -o app.candor"),
             ("A process and whatever it starts, for a minute", "candor record --pid 4711 --duration 60"),
             (
                 "A program from its first instruction, as another user",
@@ -99,6 +100,14 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "A daemon on a phone, through adb",
                 "adb forward localfilesystem:/tmp/phone.sock localabstract:candord && candor info --daemon unix:/tmp/phone.sock",
             ),
+        ],
+        exits: &[Done, Usage, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "apps",
+        examples: &[
+            ("What can be traced by name", "candor apps"),
+            ("Which of them are from Example", "candor apps example"),
         ],
         exits: &[Done, Usage, Unavailable, NoPermission],
     },

@@ -73,6 +73,8 @@ enum Verb {
     Events(events::EventsCommand),
     /// Describe the device and what its probes can see
     Info(info::InfoCommand),
+    /// List the device's apps
+    Apps(info::AppsCommand),
     /// List the daemon's sessions
     Sessions(info::SessionsCommand),
     /// Make a recording of a text that was written by hand or exported
@@ -157,6 +159,7 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Terms(command) => terms::terms(&command),
         Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),
         Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),
+        Verb::Apps(command) => runtime()?.block_on(info::apps(&daemon, &command)),
         Verb::Sessions(command) => runtime()?.block_on(info::sessions(&daemon, &command)),
         Verb::Import(command) => import::import(&command),
         Verb::Replay(command) => run::replay(&runtime()?, embedded, &command),

@@ -15,7 +15,7 @@ use super::progress::{Progress, Received, minutes};
 use super::terminal::{counted, grouped, say};
 use super::{CommandError, Exit};
 use crate::event::{Phase, Selection, SessionEndReason};
-use crate::host::client::{Address, ClientError, DaemonClient, EventStream, SessionWish};
+use crate::host::client::{Address, ClientError, DaemonClient, Delivery, ResumingStream, SessionWish};
 use crate::host::recording::{RecordingWriter, Written};
 
 /// How long the daemon may take to deliver the rest after a stop.
@@ -49,6 +49,9 @@ pub(super) struct RecordOptions {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) duration: Option<Duration>,
+    /// How long to try again when the connection to the daemon is lost, in seconds; what was missed meanwhile is fetched
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(super) reconnect: Duration,
     /// How long to go on for processes that COMMAND leaves behind, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2", requires = "command")]
     pub(super) linger: Duration,
@@ -77,6 +80,9 @@ pub(super) enum Target {
 /// `candor record`.
 #[derive(Debug, Args)]
 pub(super) struct RecordCommand {
+    /// Trace this app, by its package name (see `candor apps`); may be given several times
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "command")]
+    app: Vec<String>,
     /// Trace every process of this user id; may be given several times
     #[arg(long, value_name = "N", conflicts_with = "command")]
     uid: Vec<u32>,
@@ -92,14 +98,17 @@ pub(super) struct RecordCommand {
 
 /// Records until the session ends.
 pub(super) async fn record(address: &Address, command: RecordCommand) -> Result<Exit, CommandError> {
-    let RecordCommand { uid, pid, options, command } = command;
-    if uid.is_empty() && pid.is_empty() && command.is_empty() {
-        let message =
-            "nothing to record: give --uid N, --pid N, or a program to start behind -- (see candor record --help)";
+    let RecordCommand { app, uid, pid, options, command } = command;
+    if app.is_empty() && uid.is_empty() && pid.is_empty() && command.is_empty() {
+        let message = "nothing to record: give --app PACKAGE, --uid N, --pid N, or a program to start behind -- (see candor record --help)";
         return Err(CommandError::new(Exit::Usage, message));
     }
     let target = if command.is_empty() {
-        Target::Selection(Selection { user_ids: uid.into_iter().collect(), process_trees: pid.into_iter().collect() })
+        Target::Selection(Selection {
+            packages: app.into_iter().collect(),
+            user_ids: uid.into_iter().collect(),
+            process_trees: pid.into_iter().collect(),
+        })
     } else {
         Target::Command(Launch::prepare(&command, options.user.as_deref())?)
     };
@@ -198,10 +207,11 @@ fn refuse_other_device(boot_id: &str, name: &str) -> Result<(), CommandError> {
 struct Recorder {
     session_id: String,
     raw_capture_path: String,
-    stream: EventStream,
+    stream: ResumingStream,
     child: Option<Child>,
     duration: Option<Duration>,
     linger: Duration,
+    reconnect: Duration,
 }
 
 /// What [`Recorder::run`] leaves.
@@ -261,12 +271,13 @@ impl Recorder {
         };
         match opened.await {
             Ok((stream, child)) => Ok(Self {
+                stream: ResumingStream::new(client.clone(), session_id.clone(), stream, options.reconnect),
                 session_id,
                 raw_capture_path: session.raw_capture_path,
-                stream,
                 child,
                 duration: options.duration,
                 linger: options.linger,
+                reconnect: options.reconnect,
             }),
             Err(error) => {
                 // The first error is the one to tell.
@@ -294,14 +305,15 @@ impl Recorder {
         let mut stop_at = self.duration.map_or(far_away, |duration| Instant::now() + duration);
         let mut give_up_at = far_away;
         let mut stopping = false;
+        let mut stop_unsent = false;
         let mut command = None;
         let has_command = self.child.is_some();
 
         while !received.ended {
             let mut stop = false;
             tokio::select! {
-                message = self.stream.next() => match message {
-                    Ok(Some(message)) => {
+                delivery = self.stream.next() => match delivery {
+                    Some(Delivery::Message(message)) => {
                         received.count(&message);
                         if let Err(error) = writer.message(&message) {
                             drop(progress);
@@ -310,11 +322,21 @@ impl Recorder {
                             return Err(error.into());
                         }
                     }
-                    Ok(None) => return Err(gone(writer, output, "it closed the stream")),
-                    Err(ClientError::Gone { detail, .. }) => return Err(gone(writer, output, &detail)),
-                    Err(error) => {
+                    Some(Delivery::Lost(why)) => {
+                        progress.say(&format!("the connection to the daemon is lost ({why}); trying again"));
+                        // Should it not come back, what there is stays readable.
+                        writer.flush()?;
+                    }
+                    Some(Delivery::Resumed) => progress.say("the connection is back; nothing is missing so far that the daemon still holds"),
+                    None => return Err(gone(writer, output, "it closed the stream")),
+                    Some(Delivery::Failed(ClientError::Gone { detail, .. })) => return Err(gone(writer, output, &detail)),
+                    Some(Delivery::Failed(error @ ClientError::NothingListens { .. })) => {
+                        return Err(gone(writer, output, &error.to_string()));
+                    }
+                    Some(Delivery::Failed(error)) => {
                         let kept = keep(writer, output);
-                        return Err(CommandError::new(CommandError::from(error).exit, format!("the stream ended; {kept}")));
+                        let message = format!("the stream ended: {error}; {kept}");
+                        return Err(CommandError::new(CommandError::from(error).exit, message));
                     }
                 },
                 status = wait(&mut self.child), if command.is_none() && has_command => {
@@ -340,9 +362,16 @@ impl Recorder {
             }
             if stop && !stopping {
                 stopping = true;
+                stop_unsent = true;
                 give_up_at = Instant::now() + DRAIN_DEADLINE;
-                if let Err(error) = client.stop_session(&self.session_id).await {
-                    return Err(gone(writer, output, &error.to_string()));
+            }
+            if stop_unsent {
+                match client.stop_session(&self.session_id).await {
+                    Ok(_) => stop_unsent = false,
+                    // The connection is lost, and it is tried to get it back: the next turn asks again.
+                    Err(ClientError::Gone { .. } | ClientError::NothingListens { .. }) if !self.reconnect.is_zero() => {
+                    }
+                    Err(error) => return Err(gone(writer, output, &error.to_string())),
                 }
             }
         }

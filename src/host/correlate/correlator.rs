@@ -172,9 +172,16 @@ impl<'a> Correlator<'a> {
     /// Packages that the recording names: those of the selected user ids, and those of events. Empty when it names none.
     #[must_use]
     pub fn packages_seen(&self) -> BTreeSet<String> {
-        // A selection of process trees names no package: the list is then of the whole device, and says nothing.
-        let by_user = self.header.iter().filter(|header| !header.selection.user_ids.is_empty());
-        let listed = by_user.flat_map(|header| &header.packages.packages).map(|entry| entry.package.clone());
+        // The list is of the whole device. Of it count those that were selected by user id; the user ids of different
+        // users of the device differ by a multiple of this number (android.os.UserHandle.PER_USER_RANGE).
+        const USER_RANGE: u32 = 100_000;
+        let selected = |header: &SessionHeader, user_id: u32| {
+            header.selection.user_ids.iter().any(|selected| selected % USER_RANGE == user_id % USER_RANGE)
+        };
+        let listed = self.header.iter().flat_map(|header| {
+            let entries = header.packages.packages.iter().filter(|entry| selected(header, entry.user_id));
+            entries.map(|entry| entry.package.clone())
+        });
         let acted = self.left_out.iter().chain(&self.judged).filter(|app| !app.starts_with("uid ")).cloned();
         listed.chain(acted.flat_map(|app| app.split(" or ").map(str::to_owned).collect::<Vec<_>>())).collect()
     }
@@ -231,6 +238,9 @@ impl<'a> Correlator<'a> {
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
+            // Not judged yet: providers and services have no data types so far.
+            | EventBody::ProviderAccess(_)
+            | EventBody::ServiceCall(_)
             | EventBody::PhaseMark(_) => {}
         }
     }

@@ -381,7 +381,7 @@ fn statuses(tier: Tier, refusals: &[(&[Family], String)]) -> Vec<ProbeStatus> {
 /// What a tier never sees of a family.
 fn limits(tier: Tier, family: Family) -> Option<&'static str> {
     match (tier, family) {
-        (Tier::KernelObjects, _) | (_, Family::Session) => None,
+        (Tier::KernelObjects, _) | (_, Family::Provider | Family::Service | Family::Session) => None,
         (Tier::SystemCalls, Family::Process) => Some("seen through system calls only: exit status is not known"),
         (Tier::SystemCalls, Family::File) => Some(
             "seen through system calls only: paths are those the app passed; descriptors that were inherited, duplicated or \

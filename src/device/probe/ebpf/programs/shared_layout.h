@@ -16,6 +16,10 @@
 /* The longest record, header and segments included. */
 #define RECORD_MAX 8192
 
+/* The most bytes of a parcel that a record carries, and the most of its offsets. */
+#define BINDER_PARCEL_MAX 4096
+#define BINDER_OFFSETS_MAX 512
+
 /* 64 bytes. */
 struct record_header {
 	__u64 time_ns;   /* CLOCK_BOOTTIME of the act */
@@ -46,6 +50,11 @@ enum record_kind {
 	RECORD_SOCKET_ACCEPT = 35,  /* struct socket_body; fd is the new one */
 	RECORD_SOCKET_TOTALS = 36,  /* struct socket_totals_body; in = received, out = sent; segments UNIX_* */
 	RECORD_SOCKET_PAYLOAD = 37, /* struct socket_payload_body; segment PAYLOAD */
+	RECORD_BINDER_TRANSACTION = 48, /* struct binder_transaction_body; header names the sender; PARCEL, OFFSETS, NODES */
+	RECORD_BINDER_REPLY = 49,   /* struct binder_reply_body; header names who asked; PARCEL, OFFSETS, NODES */
+	RECORD_PLATFORM = 64,       /* struct platform_body; made in user space */
+	RECORD_METHOD_NAMES = 65,   /* struct method_names_body; segments NAME, ORIGIN, METHODS; made in user space */
+	RECORD_BINDER_NAME = 66,    /* struct binder_name_body; segment NAME; made in user space */
 };
 
 enum record_flag {
@@ -174,6 +183,94 @@ enum payload_purpose {
 };
 
 /*
+ * RECORD_BINDER_TRANSACTION. 88 bytes. The header names the process that sent the transaction, at the time it was sent:
+ * the one that asked. The body names the process that received it.
+ */
+struct binder_transaction_body {
+	__u64 debug_id;          /* number that the driver gave the transaction */
+	__u64 target_node;       /* number of the node it was sent to; 0: not known */
+	__u64 data_size;         /* of the whole parcel; the segment may hold fewer bytes */
+	__u64 offsets_size;      /* of its offsets, in bytes */
+	__u64 receiver_start_ns; /* as header.start_ns; 0: not known */
+	__u32 receiver_tgid;
+	__u32 receiver_tid;
+	__u32 receiver_uid;      /* real user id */
+	__u32 code;
+	__u32 transaction_flags; /* TF_*, of include/uapi/linux/android/binder.h */
+	__u32 sender_euid;       /* as the driver told the receiver; meaningless when `side` is BINDER_SIDE_SENDER */
+	__u16 device;            /* enum binder_device */
+	__u16 side;              /* enum binder_side: whose copy of the parcel this is */
+	__u32 pad;
+	char receiver_comm[16];
+};
+
+enum binder_device {
+	BINDER_DEVICE_UNKNOWN = 0,
+	BINDER_DEVICE_BINDER = 1,
+	BINDER_DEVICE_HWBINDER = 2,
+	BINDER_DEVICE_VNDBINDER = 3,
+};
+
+enum binder_side {
+	BINDER_SIDE_RECEIVER = 1, /* the driver's own copy, read-only to the receiver */
+	BINDER_SIDE_SENDER = 2,   /* the sender's memory: a hint; RECORD_FLAG_USER_MEMORY is set too */
+};
+
+/* RECORD_BINDER_REPLY. 40 bytes. */
+struct binder_reply_body {
+	__u64 request_debug_id;  /* debug_id of the transaction that this ends */
+	__u64 reply_debug_id;    /* 0: there is none, or it is not known */
+	__u64 data_size;
+	__u64 offsets_size;
+	__u32 transaction_flags; /* of the reply; TF_STATUS_CODE: the parcel is one status word */
+	__u32 ending;            /* enum binder_ending */
+};
+
+enum binder_ending {
+	BINDER_ENDING_REPLY = 1,  /* BR_REPLY */
+	BINDER_ENDING_DEAD = 2,   /* BR_DEAD_REPLY: the receiver is gone */
+	BINDER_ENDING_FAILED = 3, /* BR_FAILED_REPLY: the driver refused it */
+	BINDER_ENDING_FROZEN = 4, /* BR_FROZEN_REPLY */
+};
+
+/* One of the references that a process received with a parcel (segment NODES). 16 bytes. */
+struct binder_node_reference {
+	__u64 node;   /* number of the node */
+	__u32 handle; /* by which the receiving process knows it */
+	__u32 pad;
+};
+
+/* RECORD_PLATFORM. 8 bytes. */
+struct platform_body {
+	__u32 api_level; /* of Android; 0: not known */
+	__u32 pad;
+};
+
+/* RECORD_METHOD_NAMES. 8 bytes. The methods of one interface; several records of one interface add up. */
+struct method_names_body {
+	__u32 source; /* enum method_names_source */
+	__u32 pad;
+};
+
+enum method_names_source {
+	METHOD_NAMES_DEVICE_DEX = 1, /* read from the device's own framework */
+	METHOD_NAMES_SHIPPED = 2,    /* from a table shipped for the release */
+	METHOD_NAMES_FIXED = 3,      /* codes that never change */
+};
+
+/* RECORD_BINDER_NAME. 16 bytes. What a node is. */
+struct binder_name_body {
+	__u64 node;
+	__u32 what; /* enum binder_name_what */
+	__u32 pad;
+};
+
+enum binder_name_what {
+	BINDER_NAME_SERVICE = 1,   /* a name that the service manager knows */
+	BINDER_NAME_AUTHORITY = 2, /* an authority of a content provider; a node can have several */
+};
+
+/*
  * After the fixed body: segments, each this header, then `length` bytes, no padding. A segment that runs past
  * header.length is a damaged record.
  */
@@ -196,6 +293,12 @@ enum segment_tag {
 	SEGMENT_TEXT_PATH = 10,   /* an absolute path as text, from /proc links (added in user space) */
 	SEGMENT_TEXT_BASE = 11,   /* as SEGMENT_BASE, as text from /proc links (added in user space, after the act) */
 	SEGMENT_TEXT_BASE_2 = 12, /* as SEGMENT_BASE_2, likewise */
+	SEGMENT_PARCEL = 13,      /* first bytes of a parcel */
+	SEGMENT_OFFSETS = 14,     /* its offsets: __u64 each, where an object begins in the parcel */
+	SEGMENT_NODES = 15,       /* struct binder_node_reference each, in the order the driver translated them */
+	SEGMENT_NAME = 16,        /* an interface, a service or an authority, as UTF-8 */
+	SEGMENT_ORIGIN = 17,      /* where a method table comes from, as UTF-8 */
+	SEGMENT_METHODS = 18,     /* for each method: its code (__u32), its name as UTF-8, NUL */
 };
 
 enum segment_flag {
