@@ -177,6 +177,7 @@ async fn header_first_then_events_without_holes_then_the_end() {
         label: "first".to_owned(),
         initial_phase: "pre_consent".to_owned(),
         keep_raw: false,
+        limits: None,
     };
     let started = client.start_session(request).await.unwrap().into_inner();
     assert_eq!(started.raw_capture_path, "");
@@ -338,6 +339,44 @@ async fn a_reader_resumes_where_it_was() {
     let refused = client.stream_events(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
     assert!(refused.message().contains("102") && refused.message().contains("101"), "{refused}");
+    daemon.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_at_its_limits() {
+    let daemon = Daemon::start().await;
+    let mut client = daemon.client().await;
+    let mut begin = async |limits| {
+        let request =
+            proto::StartSessionRequest { selection: user(10_001), limits: Some(limits), ..Default::default() };
+        client.start_session(request).await.unwrap().into_inner().header.unwrap().session_id
+    };
+    let none = proto::SessionLimits::default();
+    let timed = begin(proto::SessionLimits { duration_ms: 1, ..none }).await;
+    let counted = begin(proto::SessionLimits { events: 5, ..none }).await;
+    let read = begin(proto::SessionLimits { unread_ms: 1500, ..none }).await;
+    let endless = begin(none).await;
+    let mut reader = Reader::open(&mut client, &read, 0).await;
+    daemon.script.records(FILE_OPEN, clock::boot_ns(), 10, "/a", 8);
+    let ending =
+        async |session_id: &str| Reader::open(&mut client.clone(), session_id, 0).await.rest().await.end().reason;
+    assert_eq!(ending(&timed).await, SessionEndReason::LimitReached);
+    assert_eq!(ending(&counted).await, SessionEndReason::LimitReached);
+    let running = |session_id: &str| {
+        let sessions = daemon.sessions.list();
+        sessions.iter().any(|session| session.session_id == session_id && session.end.is_none())
+    };
+    reader.header().await;
+    assert!(running(&read), "somebody reads it");
+    drop(reader);
+    let gone = async {
+        while running(&read) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.expect("an unread session goes on");
+    assert_eq!(ending(&read).await, SessionEndReason::Unread);
+    assert!(running(&endless));
     daemon.shutdown().await;
 }
 

@@ -1,12 +1,14 @@
 //! The methods of `candor.v1.CandorService`.
 
+use std::time::Duration;
+
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::status::{session_status, wire_status};
 use super::{batches, queries};
 use crate::device::clock;
-use crate::device::session::{SessionError, SessionManager, SessionSummary, StartRequest};
+use crate::device::session::{SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest};
 use crate::event::{Phase, Selection};
 use crate::wire::proto;
 use crate::wire::proto::candor_service_server::CandorService;
@@ -42,11 +44,17 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StartSessionRequest>,
     ) -> Result<Response<proto::StartSessionResponse>, Status> {
-        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw } = request.into_inner();
+        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits } = request.into_inner();
         // An absent selection is an empty one: the session refuses it, or, in a replay, does not look at it.
         let selection = Selection::try_from(selection.unwrap_or_default()).map_err(|error| wire_status(&error))?;
         let initial_phase = if initial_phase.is_empty() { Phase::unmarked() } else { phase(initial_phase)? };
-        let request = StartRequest { selection, label, initial_phase, keep_raw };
+        let request = StartRequest {
+            selection,
+            label,
+            initial_phase,
+            keep_raw,
+            limits: limits.map(self::limits).unwrap_or_default(),
+        };
         let started = self.sessions.start_session(request).await.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::StartSessionResponse {
             header: Some((&started.header).into()),
@@ -118,6 +126,12 @@ async fn off_the_runtime<T: Send + 'static>(
 ) -> Result<Response<T>, Status> {
     let answered = tokio::task::spawn_blocking(answer).await;
     answered.map_err(|error| Status::internal(format!("the call did not finish: {error}")))?.map(Response::new)
+}
+
+fn limits(message: proto::SessionLimits) -> SessionLimits {
+    let proto::SessionLimits { duration_ms, events, unread_ms } = message;
+    let time = |milliseconds| (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+    SessionLimits { duration: time(duration_ms), events: (events > 0).then_some(events), unread: time(unread_ms) }
 }
 
 fn phase(name: String) -> Result<Phase, Status> {

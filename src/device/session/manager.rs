@@ -9,6 +9,7 @@ use std::{fmt, io, thread};
 use tokio::sync::oneshot;
 
 use super::core::{Session, SessionSummary};
+use super::limits::SessionLimits;
 use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
 use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
@@ -84,6 +85,8 @@ pub struct StartRequest {
     pub initial_phase: Phase,
     /// Keep the raw records.
     pub keep_raw: bool,
+    /// When it ends by itself.
+    pub limits: SessionLimits,
 }
 
 /// A session that was started.
@@ -241,7 +244,7 @@ impl SessionManager {
         let open: OpenSession = Box::new(move |statuses| {
             // Owned by the closure: the slot is free again whenever the attempt ends, however it ends.
             let reservation = reservation;
-            manager.open(header, statuses, &reservation, request.keep_raw, is_replay)
+            manager.open(header, statuses, &reservation, request.keep_raw, request.limits, is_replay)
         });
         let (reply, answer) = oneshot::channel();
         let start = Start { slot, selection, open, replayed, reply };
@@ -257,6 +260,7 @@ impl SessionManager {
         statuses: Vec<ProbeStatus>,
         reservation: &Reservation,
         keep_raw: bool,
+        limits: SessionLimits,
         is_replay: bool,
     ) -> Result<(Arc<Session>, Box<dyn Interpreter>), SessionError> {
         let options = &self.shared.options;
@@ -278,7 +282,7 @@ impl SessionManager {
             _ => None,
         };
         let spool = Spool::new(header.clone(), options.spool);
-        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture));
+        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture, limits));
         let mut registry = self.registry();
         if is_replay {
             registry.replayed = Some(session.id().to_owned());

@@ -40,6 +40,8 @@ pub struct SessionWish {
     pub initial_phase: Option<Phase>,
     /// Keep the raw records on the device.
     pub keep_raw: bool,
+    /// The daemon ends the session when nobody has read it for this long; none means never.
+    pub unread: Option<Duration>,
 }
 
 /// A session that was started.
@@ -173,6 +175,10 @@ impl DaemonClient {
             label: wish.label.clone(),
             initial_phase: wish.initial_phase.as_ref().map_or_else(String::new, ToString::to_string),
             keep_raw: wish.keep_raw,
+            limits: wish.unread.map(|unread| proto::SessionLimits {
+                unread_ms: u64::try_from(unread.as_millis()).unwrap_or(u64::MAX),
+                ..proto::SessionLimits::default()
+            }),
         };
         let answer = in_time(&self.address, self.service.start_session(request)).await?;
         let header = self.understood(answer.header.unwrap_or_default().try_into())?;

@@ -20,6 +20,8 @@ use crate::host::recording::{RecordingWriter, Written};
 
 /// How long the daemon may take to deliver the rest after a stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
+/// How long after the last try to reconnect the daemon gives the session up.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// How often the live line is drawn and the recording looked after.
 const TICK: Duration = Duration::from_millis(250);
 /// How long COMMAND may take to end after it was asked to.
@@ -254,7 +256,14 @@ impl Recorder {
                 (Selection { process_trees: [gate.pid()].into(), ..Selection::default() }, Some(gate))
             }
         };
-        let wish = SessionWish { selection, label, initial_phase: options.phase.clone(), keep_raw: options.keep_raw };
+        let wish = SessionWish {
+            selection,
+            label,
+            initial_phase: options.phase.clone(),
+            keep_raw: options.keep_raw,
+            // Should this process be killed, its session does not go on for ever.
+            unread: Some(options.reconnect + ABANDONED_AFTER),
+        };
         let session = client.start_session(&wish).await?;
         let session_id = session.header.session_id;
         say(format!(

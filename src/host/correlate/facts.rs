@@ -34,7 +34,7 @@ impl Limit {
         for data_type in types.ids().filter_map(|id| types.find(id)) {
             let covering = || {
                 let covers = |declared: &TypeId| types.covers(*declared, data_type);
-                terms.collect.iter().filter(move |collect| collect.data_types.iter().any(covers))
+                terms.collect().filter(move |collect| collect.data_types.iter().any(covers))
             };
             if covering().all(|collect| collect.max_per_minute.is_some())
                 && let Some(widest) = covering().max_by_key(|collect| collect.max_per_minute)

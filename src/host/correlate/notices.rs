@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::correlator::Effect;
 use super::facts::Facts;
-use super::standing::{DataStanding, Party, PartyStanding, place_in_words};
+use super::standing::{DataStanding, Party, PartyStanding, named, place_in_words};
 use super::verdict::Notice;
 
 /// All notices, sorted, each once.
@@ -101,7 +101,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
         let apps: Vec<&str> = facts.left_out.iter().map(String::as_str).collect();
         note("left_out", format!("events of other apps were not judged by these terms: {}", apps.join(", ")));
     }
-    for denial in facts.terms.not_share.iter().filter(|denial| !denial.data_types.is_empty()) {
+    for denial in facts.terms.not_share().filter(|denial| !denial.data_types.is_empty()) {
         note(
             "not_decided",
             format!(
@@ -117,7 +117,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
 /// Statements that the run gave no occasion for: a silent rule says little about them.
 fn unexercised(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
     let types = &facts.ontology.data_types;
-    for collect in &facts.terms.collect {
+    for collect in facts.terms.collect() {
         for declared in &collect.data_types {
             if !facts.readings().any(|tuple| types.covers(*declared, tuple.data_type)) {
                 note(
@@ -131,7 +131,7 @@ fn unexercised(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
             }
         }
     }
-    for share in &facts.terms.share {
+    for share in facts.terms.contacts() {
         let reached = |party: &Party<'_>| match &party.standing {
             PartyStanding::Declared(shares) => shares.iter().any(|declared| declared.place == share.place),
             _ => false,
@@ -141,7 +141,7 @@ fn unexercised(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
                 "unexercised_statement",
                 format!(
                     "{} is declared at {} and was not contacted in this run",
-                    share.recipient,
+                    named(share),
                     place_in_words(&share.place)
                 ),
             );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::flows::Destination;
 use super::verdict::{RecipientName, StatementRef};
-use crate::host::declared_terms::{Collect, DeclaredTerms, NotCollect, NotShare, Provenance, Share};
+use crate::host::declared_terms::{DeclaredTerms, Party as Named, Provenance, Statement, Subject};
 use crate::host::ontology::{Ontology, RecipientId, TypeId, suffix_covers};
 
 /// How the terms stand to a data type.
@@ -13,12 +13,12 @@ pub(super) enum DataStanding<'a> {
     /// These statements cover it; `exact` when one names this very type.
     Declared {
         /// The covering statements, in the order of the terms.
-        statements: Vec<&'a Collect>,
+        statements: Vec<&'a Statement>,
         /// One of them names this type, not only a broader one.
         exact: bool,
     },
     /// The terms say that it is not collected.
-    Denied(&'a NotCollect),
+    Denied(&'a Statement),
     /// The terms do not say.
     Undeclared,
     /// Every program reads it, so that nothing follows.
@@ -60,7 +60,7 @@ pub(super) struct Party<'a> {
     /// The alias that gave the owner away.
     pub(super) via_alias: Option<String>,
     /// The statement that denies contact with it.
-    pub(super) denied_by: Option<&'a NotShare>,
+    pub(super) denied_by: Option<&'a Statement>,
 }
 
 /// The standing itself.
@@ -69,7 +69,7 @@ pub(super) enum PartyStanding<'a> {
     /// The developer's own.
     FirstParty,
     /// Declared by these statements.
-    Declared(Vec<&'a Share>),
+    Declared(Vec<&'a Statement>),
     /// Not declared, and the owner is known.
     Known,
     /// Not declared, and nobody knows whose it is.
@@ -115,14 +115,13 @@ impl<'a> Standings<'a> {
         if types.get(data_type).is_some_and(|entry| entry.weak) {
             return DataStanding::Weak;
         }
-        let denies = |denial: &&NotCollect| denial.data_types.iter().any(|denied| types.covers(*denied, data_type));
-        if let Some(denial) = self.terms.not_collect.iter().find(denies) {
+        let denies = |denial: &&Statement| denial.data_types.iter().any(|denied| types.covers(*denied, data_type));
+        if let Some(denial) = self.terms.not_collect().find(denies) {
             return DataStanding::Denied(denial);
         }
-        let statements: Vec<&Collect> = self
+        let statements: Vec<&Statement> = self
             .terms
-            .collect
-            .iter()
+            .collect()
             .filter(|collect| collect.data_types.iter().any(|declared| types.covers(*declared, data_type)))
             .collect();
         if statements.is_empty() {
@@ -199,38 +198,37 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// Shares that name this host, with the length of the suffix they name it by.
-    fn shares(&self, host: &str, owner: Option<RecipientId>) -> Vec<(usize, &'a Share)> {
-        let by_domain = |share: &Share| {
-            share.domains.iter().filter(|domain| domain.covers(host)).map(|domain| domain.as_str().len()).max()
+    /// Statements of contact that name this host, with the length of the suffix they name it by.
+    fn shares(&self, host: &str, owner: Option<RecipientId>) -> Vec<(usize, &'a Statement)> {
+        let by_domain = |party: &Named| {
+            party.domains.iter().filter(|domain| domain.covers(host)).map(|domain| domain.as_str().len()).max()
         };
-        let by_owner = |share: &Share| {
-            let same = share.known_recipient.is_some() && share.known_recipient == owner;
+        let by_owner = |party: &Named| {
+            let same = party.known.is_some() && party.known == owner;
             let suffix = self.ontology.recipients.of_domain(host).map_or(host.len(), |(_, suffix)| suffix.len());
             same.then_some(suffix)
         };
-        self.terms
-            .share
-            .iter()
-            .filter_map(|share| by_domain(share).max(by_owner(share)).map(|length| (length, share)))
-            .collect()
+        let length = |statement: &Statement| {
+            let party = statement.third_party()?;
+            by_domain(party).max(by_owner(party))
+        };
+        self.terms.contacts().filter_map(|statement| length(statement).map(|length| (length, statement))).collect()
     }
 
     /// A denial of this very recipient. Denials of single data types say nothing about contact, and are left out: what
     /// was sent is not seen yet.
-    fn denial(&self, host: &str, owner: Option<RecipientId>) -> Option<&'a NotShare> {
-        self.terms.not_share.iter().filter(|denial| denial.data_types.is_empty()).find(|denial| {
-            let by_owner = denial.known_recipient.is_some() && denial.known_recipient == owner;
-            by_owner || denial.domains.iter().any(|domain| suffix_covers(domain.as_str(), host))
+    fn denial(&self, host: &str, owner: Option<RecipientId>) -> Option<&'a Statement> {
+        self.terms.not_share().filter(|denial| denial.data_types.is_empty()).find(|denial| {
+            denial.third_party().is_some_and(|party| {
+                let by_owner = party.known.is_some() && party.known == owner;
+                by_owner || party.domains.iter().any(|domain| suffix_covers(domain.as_str(), host))
+            })
         })
     }
 
     /// "We share with nobody."
-    fn general_denial(&self) -> Option<&'a NotShare> {
-        let general = |denial: &&NotShare| {
-            denial.data_types.is_empty() && denial.recipient.is_none() && denial.domains.is_empty()
-        };
-        self.terms.not_share.iter().find(general)
+    fn general_denial(&self) -> Option<&'a Statement> {
+        self.terms.not_share().find(|denial| denial.data_types.is_empty() && denial.recipient.is_none())
     }
 }
 
@@ -242,7 +240,7 @@ pub(super) fn recipient_name(parties: &[Party<'_>], destination: &Destination, o
     let same_owner = first.is_some_and(|first| parties.iter().all(|party| party.owner == first.owner));
     let owner = first.filter(|_| same_owner).and_then(|party| party.owner).and_then(|id| ontology.recipients.get(id));
     let declared = first.filter(|_| parties.len() == 1).and_then(|party| match &party.standing {
-        PartyStanding::Declared(shares) => shares.first().map(|share| share.recipient.clone()),
+        PartyStanding::Declared(shares) => shares.first().map(|share| named(share).to_owned()),
         _ => None,
     });
     RecipientName {
@@ -269,32 +267,49 @@ pub(super) fn contact_statement(parties: &[Party<'_>], ontology: &Ontology) -> O
     let party = parties.iter().find(|party| party.denied_by.is_some()).or_else(|| parties.first())?;
     match (&party.denied_by, &party.standing) {
         (Some(denial), _) => Some(denial_ref(denial)),
-        (None, PartyStanding::Declared(shares)) => shares.first().map(|share| share_ref(share, ontology)),
+        (None, PartyStanding::Declared(shares)) => shares.first().map(|share| contact_ref(share, ontology)),
         _ => None,
     }
 }
 
-pub(super) fn denial_ref(denial: &NotShare) -> StatementRef {
-    let domains: Vec<&str> = denial.domains.iter().map(crate::host::ontology::Domain::as_str).collect();
-    let whom = match (&denial.recipient, domains.is_empty()) {
-        (Some(recipient), _) => recipient.clone(),
-        (None, false) => domains.join(", "),
-        (None, true) => "any third party".to_owned(),
+/// The third party of a statement, in the words of the terms.
+pub(super) fn named(statement: &Statement) -> &str {
+    statement.third_party().map_or("", |party| party.name.as_str())
+}
+
+pub(super) fn denial_ref(denial: &Statement) -> StatementRef {
+    let domains: Vec<&str> = denial
+        .third_party()
+        .into_iter()
+        .flat_map(|party| &party.domains)
+        .map(crate::host::ontology::Domain::as_str)
+        .collect();
+    let whom = match (named(denial), domains.is_empty()) {
+        ("", true) => "any third party".to_owned(),
+        ("", false) => domains.join(", "),
+        (recipient, _) => recipient.to_owned(),
     };
     StatementRef { place: denial.place.clone(), says: format!("not_share with {whom}") }
 }
 
-pub(super) fn share_ref(share: &Share, ontology: &Ontology) -> StatementRef {
-    let mut says = format!("share with {}", share.recipient);
-    if !share.data_types.is_empty() {
-        says = format!("share {} with {}", ids(&share.data_types, ontology), share.recipient);
+/// A statement that declares contact: passing on, or collecting by the third party itself.
+pub(super) fn contact_ref(statement: &Statement, ontology: &Ontology) -> StatementRef {
+    if matches!(statement.subject, Subject::ThirdParty(_)) {
+        return collect_ref(statement, ontology);
     }
-    with_timing(&mut says, &share.timing.in_words());
-    StatementRef { place: share.place.clone(), says }
+    let mut says = format!("share with {}", named(statement));
+    if !statement.data_types.is_empty() {
+        says = format!("share {} with {}", ids(&statement.data_types, ontology), named(statement));
+    }
+    with_timing(&mut says, &statement.timing.in_words());
+    StatementRef { place: statement.place.clone(), says }
 }
 
-pub(super) fn collect_ref(collect: &Collect, ontology: &Ontology) -> StatementRef {
+pub(super) fn collect_ref(collect: &Statement, ontology: &Ontology) -> StatementRef {
     let mut says = format!("collect {}", ids(&collect.data_types, ontology));
+    if let Subject::ThirdParty(party) = &collect.subject {
+        says = format!("{} by {}", says.trim_end(), party.name);
+    }
     with_timing(&mut says, &collect.timing.in_words());
     if let Some(limit) = collect.max_per_minute {
         with_timing(&mut says, &format!("at most {limit} a minute"));

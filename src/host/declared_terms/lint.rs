@@ -1,9 +1,9 @@
 //! What is wrong between statements that are each well-formed: contradictions, repetitions, loose ends.
 
+use super::model::{Act, Party, Statement, Subject};
 use super::native::{Draft, Placed};
-use super::{NotShare, Share};
-use crate::host::ontology::{Domain, Ontology, RecipientId};
-use crate::host::toml_source::{Diagnostics, SourceFile};
+use crate::host::ontology::{Ontology, TypeId};
+use crate::host::toml_source::{Diagnostics, Located, SourceFile};
 
 /// Checks the statements against each other.
 ///
@@ -18,11 +18,27 @@ pub(super) fn statements(source: &SourceFile, ontology: &Ontology, draft: &Draft
     owners_of_domains(source, ontology, draft, problems);
 }
 
+/// Lists say the same of several SDKs, occasions and systems; in terms written by hand it is a slip.
+fn repetition(
+    source: &SourceFile,
+    placed: &Placed,
+    located: &Located<TypeId>,
+    message: String,
+    problems: &mut Diagnostics,
+) {
+    let help = Some("merge the two".to_owned());
+    if placed.statement.place.origin.is_some() {
+        problems.warning(source, &located.span, message, help);
+    } else {
+        problems.error(source, &located.span, message, help);
+    }
+}
+
 fn collected_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft, problems: &mut Diagnostics) {
     let types = &ontology.data_types;
-    for collect in &draft.collect {
+    for collect in draft.of(Act::Collect).filter(|collect| collect.statement.subject == Subject::App) {
         for collected in &collect.types {
-            for deny in &draft.not_collect {
+            for deny in draft.of(Act::NotCollect) {
                 for denied in deny.types.iter().filter(|denied| types.covers(denied.value, collected.value)) {
                     let (collected_id, denied_id) = (types.id_of(collected.value), types.id_of(denied.value));
                     let line = source.line_of(collected.span.start);
@@ -39,9 +55,9 @@ fn collected_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft,
             }
         }
     }
-    for (index, deny) in draft.not_collect.iter().enumerate() {
+    for (index, deny) in draft.of(Act::NotCollect).enumerate() {
         for denied in &deny.types {
-            let mut earlier = draft.not_collect.iter().take(index).flat_map(|earlier| &earlier.types);
+            let mut earlier = draft.of(Act::NotCollect).take(index).flat_map(|earlier| &earlier.types);
             if let Some(first) = earlier.find(|first| first.value == denied.value) {
                 let id = types.id_of(denied.value);
                 let line = source.line_of(first.span.start);
@@ -51,49 +67,56 @@ fn collected_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft,
     }
 }
 
+/// Whether two statements are of the same third party and differ in nothing but their data types.
+fn same_conditions(left: &Statement, right: &Statement) -> bool {
+    let name = |statement: &Statement| statement.third_party().map(|party| party.name.clone());
+    left.timing == right.timing && name(left) == name(right)
+}
+
 fn repeated_collections(source: &SourceFile, ontology: &Ontology, draft: &Draft, problems: &mut Diagnostics) {
-    for (index, collect) in draft.collect.iter().enumerate() {
+    // Imported lists have thousands of statements; the first line of each type and condition is enough to compare with.
+    let mut seen: Vec<(&Placed, TypeId)> = Vec::new();
+    for collect in draft.of(Act::Collect).filter(|collect| collect.statement.place.origin.is_none()) {
         for collected in &collect.types {
-            let same = |earlier: &&Placed<super::Collect>| {
-                earlier.statement.timing == collect.statement.timing
-                    && earlier.types.iter().any(|located| located.value == collected.value)
+            let same = |earlier: &&(&Placed, TypeId)| {
+                earlier.1 == collected.value && same_conditions(&earlier.0.statement, &collect.statement)
             };
-            if let Some(earlier) = draft.collect.iter().take(index).find(same) {
-                let id = ontology.data_types.id_of(collected.value);
-                let line = source.line_of(earlier.span.start);
-                let message = format!("\"{id}\" is already collected under the same conditions by line {line}");
-                problems.error(source, &collected.span, message, Some("merge the two".to_owned()));
+            match seen.iter().find(same) {
+                Some((earlier, _)) => {
+                    let id = ontology.data_types.id_of(collected.value);
+                    let line = source.line_of(earlier.span.start);
+                    let message = format!("\"{id}\" is already collected under the same conditions by line {line}");
+                    repetition(source, collect, collected, message, problems);
+                }
+                None => seen.push((collect, collected.value)),
             }
         }
     }
 }
 
 /// Whether two ways of naming a recipient can mean the same one. Naming none at all means any.
-fn may_be_same(
-    left: (Option<RecipientId>, Option<&str>, &[Domain]),
-    right: (Option<RecipientId>, Option<&str>, &[Domain]),
-) -> bool {
-    let anyone = |side: &(Option<RecipientId>, Option<&str>, &[Domain])| side.1.is_none() && side.2.is_empty();
-    let same_name = left.1.is_some() && left.1 == right.1;
-    let same_known = left.0.is_some() && left.0 == right.0;
-    let overlap =
-        left.2.iter().any(|one| right.2.iter().any(|other| one.covers(other.as_str()) || other.covers(one.as_str())));
-    anyone(&left) || anyone(&right) || same_name || same_known || overlap
+fn may_be_same(left: Option<&Party>, right: Option<&Party>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else { return true };
+    let same_name = !left.name.is_empty() && left.name == right.name;
+    let same_known = left.known.is_some() && left.known == right.known;
+    let overlap = left
+        .domains
+        .iter()
+        .any(|one| right.domains.iter().any(|other| one.covers(other.as_str()) || other.covers(one.as_str())));
+    same_name || same_known || overlap
 }
 
-fn of_share(share: &Share) -> (Option<RecipientId>, Option<&str>, &[Domain]) {
-    (share.known_recipient, Some(&share.recipient), &share.domains)
-}
-
-fn of_denial(denial: &NotShare) -> (Option<RecipientId>, Option<&str>, &[Domain]) {
-    (denial.known_recipient, denial.recipient.as_deref(), &denial.domains)
+fn contacts(draft: &Draft) -> impl Iterator<Item = &Placed> + Clone {
+    draft.statements.iter().filter(|placed| {
+        matches!(placed.statement.act, Act::Collect | Act::Share) && placed.statement.third_party().is_some()
+    })
 }
 
 fn shared_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft, problems: &mut Diagnostics) {
     let types = &ontology.data_types;
-    for share in &draft.share {
-        for denial in &draft.not_share {
-            if !may_be_same(of_share(&share.statement), of_denial(&denial.statement)) {
+    for share in contacts(draft) {
+        for denial in draft.of(Act::NotShare) {
+            if !may_be_same(share.statement.third_party(), denial.statement.third_party()) {
                 continue;
             }
             let line = source.line_of(share.span.start);
@@ -110,9 +133,11 @@ fn shared_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft, pr
                 }
             }
         }
+    }
+    for share in draft.of(Act::Share) {
         for shared in &share.types {
-            let collected = draft.collect.iter().flat_map(|collect| &collect.types);
-            let covered = |located: &crate::host::toml_source::Located<crate::host::ontology::TypeId>| {
+            let collected = draft.of(Act::Collect).flat_map(|collect| &collect.types);
+            let covered = |located: &Located<TypeId>| {
                 types.covers(located.value, shared.value) || types.covers(shared.value, located.value)
             };
             if !collected.into_iter().any(covered) {
@@ -125,26 +150,31 @@ fn shared_and_denied(source: &SourceFile, ontology: &Ontology, draft: &Draft, pr
 }
 
 fn repeated_shares(source: &SourceFile, ontology: &Ontology, draft: &Draft, problems: &mut Diagnostics) {
-    for (index, share) in draft.share.iter().enumerate() {
-        for earlier in draft.share.iter().take(index) {
-            let line = source.line_of(earlier.span.start);
-            if earlier.statement.recipient == share.statement.recipient {
+    for (index, share) in contacts(draft).enumerate() {
+        for earlier in contacts(draft).take(index) {
+            let (Some(party), Some(other)) = (share.statement.third_party(), earlier.statement.third_party()) else {
+                continue;
+            };
+            if other.name == party.name {
+                if share.statement.act != Act::Share || earlier.statement.act != Act::Share {
+                    continue;
+                }
+                let line = source.line_of(earlier.span.start);
                 for shared in &share.types {
                     let twice = earlier.types.iter().any(|located| located.value == shared.value)
                         && earlier.statement.timing == share.statement.timing;
                     if twice {
                         let id = ontology.data_types.id_of(shared.value);
                         let message = format!("\"{id}\" is already shared with this recipient by line {line}");
-                        problems.error(source, &shared.span, message, Some("merge the two".to_owned()));
+                        repetition(source, share, shared, message, problems);
                     }
                 }
             } else {
                 for domain in &share.domains {
                     if earlier.domains.iter().any(|located| located.value == domain.value) {
-                        let message = format!(
-                            "\"{}\" belongs to recipient \"{}\" by line {line}",
-                            domain.value, earlier.statement.recipient
-                        );
+                        let line = source.line_of(earlier.span.start);
+                        let message =
+                            format!("\"{}\" belongs to recipient \"{}\" by line {line}", domain.value, other.name);
                         problems.error(source, &domain.span, message, None);
                     }
                 }
@@ -155,7 +185,7 @@ fn repeated_shares(source: &SourceFile, ontology: &Ontology, draft: &Draft, prob
 
 fn owners_of_domains(source: &SourceFile, ontology: &Ontology, draft: &Draft, problems: &mut Diagnostics) {
     for domain in &draft.first_party {
-        for share in &draft.share {
+        for share in contacts(draft) {
             if share.domains.iter().any(|shared| shared.value == domain.value) {
                 let line = source.line_of(share.span.start);
                 let message =

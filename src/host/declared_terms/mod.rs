@@ -6,172 +6,16 @@
 //! * **Test it:** `cargo test host::declared_terms`.
 
 mod lint;
+mod model;
 mod native;
 
-use std::collections::BTreeSet;
+pub use model::{
+    Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,
+    Statement, Subject, Timing, TimingAnswer,
+};
 
-use serde::Serialize;
-
-use super::ontology::{Domain, Ontology, RecipientId, TypeId};
+use super::ontology::Ontology;
 use super::toml_source::{Diagnostics, SourceFile};
-use crate::event::Phase;
-
-/// Phases in which the app is not on the screen.
-const OFF_SCREEN: &[&str] = &["background", "killed"];
-
-/// Where a statement was made.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Provenance {
-    /// The file, as the user named it.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u32,
-}
-
-/// The app that the terms are about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredApp {
-    /// Package name.
-    pub package: String,
-    /// The name that people know it by; the package name when the terms give none.
-    pub name: String,
-    /// What kind of app it is, in the words of the terms; empty when they do not say.
-    pub kind: String,
-    /// The version that the terms are for; empty when they do not say.
-    pub version: String,
-    /// Domains (suffixes) of the developer.
-    pub first_party_domains: Vec<Domain>,
-}
-
-/// When a declared act may happen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// Only in these phases; `None` when the terms do not restrict it.
-    pub phases: Option<BTreeSet<Phase>>,
-    /// Only while the app is on the screen.
-    pub foreground_only: bool,
-}
-
-/// Whether a phase fits a declared timing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimingAnswer {
-    /// It fits.
-    Allowed,
-    /// It does not.
-    Excluded,
-    /// The phase was never marked, so nobody knows.
-    NotKnown,
-}
-
-impl Timing {
-    /// Whether the act is declared for this phase.
-    ///
-    /// A phase with a name of the client's own fits `foreground_only`: only `background` and `killed` are known to be
-    /// off the screen.
-    #[must_use]
-    pub fn answer(&self, phase: &Phase) -> TimingAnswer {
-        let restricted = self.phases.is_some() || self.foreground_only;
-        if restricted && *phase == Phase::unmarked() && !self.names(phase) {
-            return TimingAnswer::NotKnown;
-        }
-        let off_screen = self.foreground_only && OFF_SCREEN.contains(&phase.as_str());
-        let named = self.phases.is_none() || self.names(phase);
-        if named && !off_screen { TimingAnswer::Allowed } else { TimingAnswer::Excluded }
-    }
-
-    fn names(&self, phase: &Phase) -> bool {
-        self.phases.as_ref().is_some_and(|phases| phases.contains(phase))
-    }
-
-    /// The restriction in words; empty when there is none.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let mut words = Vec::new();
-        if let Some(phases) = &self.phases {
-            let names: Vec<&str> = phases.iter().map(Phase::as_str).collect();
-            words.push(format!("in phase {}", names.join(", ")));
-        }
-        if self.foreground_only {
-            words.push("in the foreground only".to_owned());
-        }
-        words.join(", ")
-    }
-}
-
-/// `[[collect]]`: these types are collected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collect {
-    /// The data types.
-    pub data_types: Vec<TypeId>,
-    /// What for, in the words of the terms.
-    pub purposes: Vec<String>,
-    /// When.
-    pub timing: Timing,
-    /// At most so many accesses in any minute, for each data type; `None` when the terms do not say.
-    pub max_per_minute: Option<u32>,
-    /// Where it was said.
-    pub place: Provenance,
-}
-
-/// `[[share]]`: these types go to this recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
-    /// The data types; may be empty when the terms only name the recipient.
-    pub data_types: Vec<TypeId>,
-    /// The recipient, in the words of the terms.
-    pub recipient: String,
-    /// The recipient in the ontology, when `recipient` is the id or the name of one.
-    pub known_recipient: Option<RecipientId>,
-    /// Its domains (suffixes).
-    pub domains: Vec<Domain>,
-    /// What for, in the words of the terms.
-    pub purposes: Vec<String>,
-    /// When.
-    pub timing: Timing,
-    /// Where it was said.
-    pub place: Provenance,
-}
-
-/// `[[not_collect]]`: these types are never collected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotCollect {
-    /// The data types.
-    pub data_types: Vec<TypeId>,
-    /// Where it was said.
-    pub place: Provenance,
-}
-
-/// `[[not_share]]`: nothing, or none of these types, goes to these recipients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotShare {
-    /// The data types; empty means none at all.
-    pub data_types: Vec<TypeId>,
-    /// The recipient, in the words of the terms; `None` together with no domains means any third party.
-    pub recipient: Option<String>,
-    /// The recipient in the ontology, when `recipient` names one.
-    pub known_recipient: Option<RecipientId>,
-    /// Its domains (suffixes).
-    pub domains: Vec<Domain>,
-    /// Where it was said.
-    pub place: Provenance,
-}
-
-/// All that an app declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredTerms {
-    /// The file it was read from, as the user named it.
-    pub file: String,
-    /// The app.
-    pub app: DeclaredApp,
-    /// What it collects.
-    pub collect: Vec<Collect>,
-    /// With whom it shares.
-    pub share: Vec<Share>,
-    /// What it says it does not collect.
-    pub not_collect: Vec<NotCollect>,
-    /// With whom it says it does not share.
-    pub not_share: Vec<NotShare>,
-}
 
 impl DeclaredTerms {
     /// Reads terms. On success the second value holds warnings only.
@@ -192,9 +36,11 @@ impl DeclaredTerms {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::OnceLock;
 
     use super::*;
+    use crate::event::Phase;
 
     const GOOD: &str = r#"
 [app]
@@ -251,13 +97,15 @@ data_types = ["contacts"]
         assert!(warnings.entries.is_empty(), "{warnings}");
         assert_eq!(terms.app.package, "com.example.shop");
         assert_eq!(terms.app.first_party_domains[0].as_str(), "shop.example");
-        assert_eq!(terms.collect.iter().map(|collect| collect.place.line).collect::<Vec<_>>(), [9, 15]);
-        assert_eq!(terms.collect[0].max_per_minute, Some(60));
-        assert!(terms.collect[1].timing.foreground_only);
-        assert!(terms.share[0].known_recipient.is_some());
-        assert_eq!(terms.share[1].domains[0].as_str(), "partner.example");
-        assert_eq!(terms.not_collect[0].data_types.len(), 2);
-        assert_eq!(terms.not_share[0].place.line, 31);
+        let collect: Vec<&Statement> = terms.collect().collect();
+        assert_eq!(collect.iter().map(|collect| collect.place.line).collect::<Vec<_>>(), [9, 15]);
+        assert_eq!(collect[0].max_per_minute, Some(60));
+        assert!(collect[1].timing.foreground_only);
+        let recipients: Vec<&Party> = terms.contacts().filter_map(Statement::third_party).collect();
+        assert!(recipients[0].known.is_some());
+        assert_eq!(recipients[1].domains[0].as_str(), "partner.example");
+        assert_eq!(terms.not_collect().next().unwrap().data_types.len(), 2);
+        assert_eq!(terms.not_share().next().unwrap().place.line, 31);
     }
 
     #[test]

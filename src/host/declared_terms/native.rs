@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::lint;
-use super::{Collect, DeclaredApp, DeclaredTerms, NotCollect, NotShare, Provenance, Share, Timing};
+use super::model::{
+    Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, OFF_SCREEN, Origin, Party,
+    Provenance, Statement, Subject, Timing,
+};
 use crate::event::{Phase, WELL_KNOWN_PHASES};
 use crate::host::ontology::{Domain, Ontology, TypeId};
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
 
 /// A statement as read: the model, and where its parts stand, for the lint.
-pub(super) struct Placed<T> {
-    pub(super) statement: T,
+pub(super) struct Placed {
+    pub(super) statement: Statement,
     pub(super) span: Range<usize>,
     pub(super) types: Vec<Located<TypeId>>,
     pub(super) domains: Vec<Located<Domain>>,
@@ -20,10 +23,13 @@ pub(super) struct Placed<T> {
 /// A file as read.
 pub(super) struct Draft {
     pub(super) first_party: Vec<Located<Domain>>,
-    pub(super) collect: Vec<Placed<Collect>>,
-    pub(super) share: Vec<Placed<Share>>,
-    pub(super) not_collect: Vec<Placed<NotCollect>>,
-    pub(super) not_share: Vec<Placed<NotShare>>,
+    pub(super) statements: Vec<Placed>,
+}
+
+impl Draft {
+    pub(super) fn of(&self, act: Act) -> impl Iterator<Item = &Placed> + Clone {
+        self.statements.iter().filter(move |placed| placed.statement.act == act)
+    }
 }
 
 /// What the reader needs everywhere.
@@ -50,46 +56,40 @@ pub(super) fn read(source: &SourceFile, ontology: &Ontology, problems: &mut Diag
             None
         }
     };
-    let draft = Draft {
-        first_party,
-        collect: file
-            .tables("collect", "[[collect]]", problems)
-            .into_iter()
-            .map(|t| reading.collect(t, problems))
-            .collect(),
-        share: file
-            .tables("share", "[[share]]", problems)
-            .into_iter()
-            .filter_map(|t| reading.share(t, problems))
-            .collect(),
-        not_collect: file
-            .tables("not_collect", "[[not_collect]]", problems)
-            .into_iter()
-            .map(|t| reading.not_collect(t, problems))
-            .collect(),
-        not_share: file
-            .tables("not_share", "[[not_share]]", problems)
-            .into_iter()
-            .map(|t| reading.not_share(t, problems))
-            .collect(),
-    };
+    let mut statements = Vec::new();
+    for act in Act::ALL {
+        let (key, title) = titles(*act);
+        for table in file.tables(key, title, problems) {
+            statements.extend(reading.statement(*act, table, problems));
+        }
+    }
+    let not_understood = file
+        .tables("not_understood", "[[not_understood]]", problems)
+        .into_iter()
+        .filter_map(|table| reading.not_understood(table, problems))
+        .collect();
+    let draft = Draft { first_party, statements };
     file.finish(problems);
     lint::statements(source, ontology, &draft, problems);
     Some(DeclaredTerms {
         file: source.name.clone(),
         app: app?,
-        collect: draft.collect.into_iter().map(|placed| placed.statement).collect(),
-        share: draft.share.into_iter().map(|placed| placed.statement).collect(),
-        not_collect: draft.not_collect.into_iter().map(|placed| placed.statement).collect(),
-        not_share: draft.not_share.into_iter().map(|placed| placed.statement).collect(),
+        statements: draft.statements.into_iter().map(|placed| placed.statement).collect(),
+        not_understood,
     })
 }
 
-impl Reading<'_> {
-    fn place(&self, span: &Range<usize>) -> Provenance {
-        Provenance { file: self.source.name.clone(), line: self.source.line_of(span.start) }
+/// The key of an act's tables, and how messages call them.
+fn titles(act: Act) -> (&'static str, &'static str) {
+    match act {
+        Act::Collect => ("collect", "[[collect]]"),
+        Act::Share => ("share", "[[share]]"),
+        Act::NotCollect => ("not_collect", "[[not_collect]]"),
+        Act::NotShare => ("not_share", "[[not_share]]"),
     }
+}
 
+impl Reading<'_> {
     fn app(
         &self,
         mut table: TableReader<'_>,
@@ -124,81 +124,122 @@ impl Reading<'_> {
         })
     }
 
-    fn collect(&self, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Placed<Collect> {
-        let types = self.types(&mut table, true, problems);
-        let purposes = values(table.strings("purposes", problems));
-        let timing = self.timing(&mut table, problems);
-        let max_per_minute = table.positive("max_per_minute", problems);
+    fn statement(&self, act: Act, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Option<Placed> {
         let span = table.span();
-        table.finish(problems);
-        let place = self.place(&span);
-        let data_types = types.iter().map(|located| located.value).collect();
-        let statement = Collect { data_types, purposes, timing, max_per_minute, place };
-        Placed { statement, span, types, domains: Vec::new() }
-    }
-
-    fn share(&self, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Option<Placed<Share>> {
-        let types = self.types(&mut table, false, problems);
-        let recipient = table.required_string("recipient", problems);
-        let domains = self.domains(&mut table, "domains", problems);
-        let purposes = values(table.strings("purposes", problems));
-        let timing = self.timing(&mut table, problems);
-        let span = table.span();
-        let has_domains = table.has("domains");
-        table.finish(problems);
-        let recipient = recipient?;
-        let known_recipient = self.ontology.recipients.find(&recipient.value);
-        if known_recipient.is_none() && domains.is_empty() && !has_domains {
-            let help = suggest(&recipient.value, self.ontology.recipients.iter().map(|entry| entry.id.as_str()))
-                .unwrap_or_else(|| "add domains = [\"...\"]".to_owned());
-            let message =
-                format!("recipient \"{}\" is not known by that name, so its domains must be listed", recipient.value);
-            problems.error(self.source, &recipient.span, message, Some(help));
-        }
-        let statement = Share {
-            data_types: types.iter().map(|located| located.value).collect(),
-            recipient: recipient.value,
-            known_recipient,
-            domains: domains.iter().map(|domain| domain.value.clone()).collect(),
-            purposes,
-            timing,
-            place: self.place(&span),
+        let collecting = matches!(act, Act::Collect | Act::NotCollect);
+        let by = if act == Act::Collect { table.string("by", problems) } else { None };
+        let types = self.types(&mut table, collecting && by.is_none(), problems);
+        let recipient = match act {
+            Act::Share => table.required_string("recipient", problems),
+            Act::NotShare => table.string("recipient", problems),
+            Act::Collect => by,
+            Act::NotCollect => None,
         };
+        let may_have_domains = act != Act::NotCollect;
+        let domains = if may_have_domains { self.domains(&mut table, "domains", problems) } else { Vec::new() };
+        let (has_domains, domains_span) = (table.has("domains"), table.key_span("domains"));
+        let mut statement = Statement::new(act, Provenance { file: self.source.name.clone(), line: 0, origin: None });
+        if matches!(act, Act::Collect | Act::Share) {
+            statement.purposes = values(table.strings("purposes", problems));
+            statement.scenes = values(table.strings("scenes", problems));
+            statement.method = table.string("method", problems).map(|method| method.value);
+            statement.retention = table.string("retention", problems).map(|retention| retention.value);
+            statement.optional = table.boolean("optional", problems);
+            statement.ephemeral = table.boolean("ephemeral", problems);
+            statement.timing = self.timing(&mut table, problems);
+        }
+        if act == Act::Collect {
+            statement.max_per_minute = table.positive("max_per_minute", problems);
+        }
+        statement.place.origin = self.origin(&mut table, problems).map(Box::new);
+        statement.place.line = self.source.line_of(span.start);
+        table.finish(problems);
+        if act == Act::Share && recipient.is_none() {
+            return None;
+        }
+        let known = recipient.as_ref().and_then(|name| self.ontology.recipients.find(&name.value));
+        if let Some(name) = &recipient
+            && known.is_none()
+            && domains.is_empty()
+            && !(has_domains && act != Act::NotShare)
+        {
+            self.unknown_party(name, &statement, problems);
+        }
+        if act == Act::Collect && recipient.is_none() && has_domains {
+            let help = "name it with by = \"...\"; the app's own domains are first_party_domains".to_owned();
+            problems.error(self.source, &domains_span, "\"domains\" of nobody", Some(help));
+        }
+        statement.data_types = types.iter().map(|located| located.value).collect();
+        let party = (recipient.is_some() || !domains.is_empty()).then(|| Party {
+            name: recipient.map(|name| name.value).unwrap_or_default(),
+            known,
+            domains: domains.iter().map(|domain| domain.value.clone()).collect(),
+        });
+        match (act, party) {
+            (Act::Collect, Some(party)) => statement.subject = Subject::ThirdParty(party),
+            (Act::Share | Act::NotShare, party) => statement.recipient = party,
+            _ => {}
+        }
         Some(Placed { statement, span, types, domains })
     }
 
-    fn not_collect(&self, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Placed<NotCollect> {
-        let types = self.types(&mut table, true, problems);
-        let span = table.span();
-        table.finish(problems);
-        let data_types = types.iter().map(|located| located.value).collect();
-        Placed { statement: NotCollect { data_types, place: self.place(&span) }, span, types, domains: Vec::new() }
+    /// Whoever writes terms by hand can look the domains up; a list that was imported does not have them.
+    fn unknown_party(&self, name: &Located<String>, statement: &Statement, problems: &mut Diagnostics) {
+        let names = self.ontology.recipients.iter().map(|entry| entry.id.as_str());
+        if statement.place.origin.is_some() {
+            let message = format!(
+                "\"{}\" is not a known recipient and no domains are given: contact with it cannot be recognised",
+                name.value
+            );
+            let help = Some("add domains = [\"...\"], or its entry to a file for --recipients".to_owned());
+            problems.warning(self.source, &name.span, message, help);
+            return;
+        }
+        let mut help = suggest(&name.value, names);
+        if statement.act != Act::NotShare {
+            help = help.or_else(|| Some("add domains = [\"...\"]".to_owned()));
+        }
+        let message = format!("recipient \"{}\" is not known by that name, so its domains must be listed", name.value);
+        problems.error(self.source, &name.span, message, help);
     }
 
-    fn not_share(&self, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Placed<NotShare> {
-        let types = self.types(&mut table, false, problems);
-        let recipient = table.string("recipient", problems);
-        let domains = self.domains(&mut table, "domains", problems);
-        let span = table.span();
+    fn origin(&self, table: &mut TableReader<'_>, problems: &mut Diagnostics) -> Option<Origin> {
+        let mut from = table.table("from", "from", problems)?;
+        let file = from.required_string("file", problems);
+        let at = from.required_string("at", problems);
+        let line = from.positive("line", problems);
+        let wording = from.required_string("wording", problems);
+        let given = from.required_string("confidence", problems);
+        from.finish(problems);
+        let confidence = given.as_ref().and_then(|given| {
+            let known = Confidence::ALL.iter().copied().find(|known| known.as_str() == given.value);
+            if known.is_none() {
+                let names = Confidence::ALL.iter().map(|known| known.as_str());
+                let help = Some(format!("one of {}", names.collect::<Vec<_>>().join(", ")));
+                problems.error(self.source, &given.span, format!("unknown confidence \"{}\"", given.value), help);
+            }
+            known
+        });
+        Some(Origin { file: file?.value, at: at?.value, line, wording: wording?.value, confidence: confidence? })
+    }
+
+    fn not_understood(&self, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Option<NotUnderstood> {
+        let file = table.required_string("file", problems);
+        let at = table.required_string("at", problems);
+        let line = table.positive("line", problems);
+        let wording = table.required_string("wording", problems);
+        let given = table.required_string("reason", problems);
         table.finish(problems);
-        let known_recipient = recipient.as_ref().and_then(|name| self.ontology.recipients.find(&name.value));
-        if let Some(name) = &recipient
-            && known_recipient.is_none()
-            && domains.is_empty()
-        {
-            let message =
-                format!("recipient \"{}\" is not known by that name, so its domains must be listed", name.value);
-            let help = suggest(&name.value, self.ontology.recipients.iter().map(|entry| entry.id.as_str()));
-            problems.error(self.source, &name.span, message, help);
-        }
-        let statement = NotShare {
-            data_types: types.iter().map(|located| located.value).collect(),
-            recipient: recipient.map(|name| name.value),
-            known_recipient,
-            domains: domains.iter().map(|domain| domain.value.clone()).collect(),
-            place: self.place(&span),
-        };
-        Placed { statement, span, types, domains }
+        let reason = given.as_ref().and_then(|given| {
+            let known = NotUnderstoodReason::ALL.iter().copied().find(|known| known.as_str() == given.value);
+            if known.is_none() {
+                let names = NotUnderstoodReason::ALL.iter().map(|known| known.as_str());
+                let help = Some(format!("one of {}", names.collect::<Vec<_>>().join(", ")));
+                problems.error(self.source, &given.span, format!("unknown reason \"{}\"", given.value), help);
+            }
+            known
+        });
+        Some(NotUnderstood { file: file?.value, at: at?.value, line, wording: wording?.value, reason: reason? })
     }
 
     fn types(&self, table: &mut TableReader<'_>, required: bool, problems: &mut Diagnostics) -> Vec<Located<TypeId>> {
@@ -281,8 +322,7 @@ impl Reading<'_> {
         if restricted && phases.is_empty() && !problems.has_errors() {
             problems.error(self.source, &key_span, "\"phases\" is empty: that would allow it never", None);
         }
-        if foreground_only && let Some(phase) = phases.iter().find(|phase| super::OFF_SCREEN.contains(&phase.as_str()))
-        {
+        if foreground_only && let Some(phase) = phases.iter().find(|phase| OFF_SCREEN.contains(&phase.as_str())) {
             let message = format!("foreground_only contradicts phase \"{phase}\"");
             problems.error(self.source, &table.key_span("foreground_only"), message, None);
         }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::names::{NameTable, name_key};
+
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
 
 /// Names one data type of a [`DataTypes`] table.
@@ -36,6 +38,17 @@ pub struct DataType {
     fallback: bool,
 }
 
+/// What a name in a list stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataName {
+    /// A data type.
+    Type(TypeId),
+    /// A heading that says nothing by itself, such as "basic information": what it encloses counts.
+    Group,
+    /// Something that only another system than Android has.
+    OtherSystem,
+}
+
 /// The table of data types.
 #[derive(Debug)]
 pub struct DataTypes {
@@ -48,6 +61,7 @@ pub struct DataTypes {
     prefixes: Vec<String>,
     /// First word, the words that must follow in order, and the type.
     commands: Vec<(Vec<String>, TypeId)>,
+    names: NameTable<DataName>,
 }
 
 /// An entry as read, before its links are known to lead somewhere.
@@ -55,6 +69,15 @@ struct Draft {
     source: usize,
     id: Located<String>,
     narrower_than: Vec<Located<String>>,
+    /// The names of the entry itself and those of its `names`.
+    names: Vec<Located<String>>,
+}
+
+/// Names given to a data type in a table of their own; `of` is `None` for what is no data type.
+struct NamesDraft {
+    source: usize,
+    of: Result<Located<String>, DataName>,
+    names: Vec<Located<String>>,
 }
 
 impl DataTypes {
@@ -67,7 +90,9 @@ impl DataTypes {
             glob_types: Vec::new(),
             prefixes: Vec::new(),
             commands: Vec::new(),
+            names: NameTable::default(),
         };
+        let mut names = Vec::new();
         let mut globs = GlobSetBuilder::new();
         let mut drafts = Vec::new();
         let mut roots: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -96,9 +121,27 @@ impl DataTypes {
                     drafts.push(draft);
                 }
             }
+            for mut entry in file.tables("names", "[[names]]", problems) {
+                let of = entry.required_string("of", problems);
+                let given = entry.required_strings("names", problems);
+                entry.finish(problems);
+                names.extend(of.map(|of| NamesDraft { source: number, of: Ok(of), names: given }));
+            }
+            for mut entry in file.tables("group", "[[group]]", problems) {
+                let given = entry.required_strings("names", problems);
+                entry.finish(problems);
+                names.push(NamesDraft { source: number, of: Err(DataName::Group), names: given });
+            }
+            for mut entry in file.tables("other_system", "[[other_system]]", problems) {
+                let _ = entry.required_string("system", problems);
+                let given = entry.required_strings("names", problems);
+                entry.finish(problems);
+                names.push(NamesDraft { source: number, of: Err(DataName::OtherSystem), names: given });
+            }
             file.finish(problems);
         }
         table.link(sources, &drafts, problems);
+        table.name(sources, drafts, names, problems);
         match globs.build() {
             Ok(set) => table.globs = set,
             Err(error) => {
@@ -128,6 +171,7 @@ impl DataTypes {
         let name_en = entry.required_string("name_en", problems);
         let name_zh = entry.required_string("name_zh", problems);
         let narrower_than = entry.strings("narrower_than", problems);
+        let mut names = entry.strings("names", problems);
         let gb_35273 = entry.string("gb_35273", problems);
         let play = entry.strings("play", problems);
         let sensitive_gb_35273 = entry.boolean("sensitive_gb_35273", problems);
@@ -169,6 +213,7 @@ impl DataTypes {
             let words = command.value.split_whitespace().map(str::to_owned).collect();
             self.commands.push((words, type_id));
         }
+        names.extend([name_en.clone(), name_zh.clone()]);
         self.entries.push(DataType {
             id: id.value.clone(),
             name_en: name_en.value,
@@ -182,7 +227,7 @@ impl DataTypes {
             broader_or_same: BTreeSet::from([type_id]),
             fallback,
         });
-        Some(Draft { source: number, id, narrower_than })
+        Some(Draft { source: number, id, narrower_than, names })
     }
 
     /// Keeps the shortest literal beginnings: one that continues another adds nothing.
@@ -238,6 +283,56 @@ impl DataTypes {
                 entry.broader_or_same.extend(reached);
             }
         }
+    }
+
+    /// Enters the names. A name with two meanings is an error: which one a list means could not be told.
+    fn name(
+        &mut self,
+        sources: &[SourceFile],
+        drafts: Vec<Draft>,
+        tables: Vec<NamesDraft>,
+        problems: &mut Diagnostics,
+    ) {
+        let of_entries =
+            drafts.into_iter().map(|draft| NamesDraft { source: draft.source, of: Ok(draft.id), names: draft.names });
+        for table in of_entries.chain(tables) {
+            let Some(source) = sources.get(table.source) else { continue };
+            let meaning = match &table.of {
+                Err(meaning) => *meaning,
+                Ok(of) => match self.by_id.get(&of.value) {
+                    Some(id) => DataName::Type(*id),
+                    None => {
+                        let help = suggest(&of.value, self.by_id.keys().map(String::as_str));
+                        let message = format!("names for \"{}\", which is no data type", of.value);
+                        problems.error(source, &of.span, message, help);
+                        continue;
+                    }
+                },
+            };
+            for name in table.names {
+                if let Err(known) = self.names.insert(name_key(&name.value), meaning) {
+                    let known = match known {
+                        DataName::Type(id) => self.id_of(id).to_owned(),
+                        DataName::Group => "a heading".to_owned(),
+                        DataName::OtherSystem => "a thing of another system".to_owned(),
+                    };
+                    let message = format!("\"{}\" is already a name of {known}", name.value);
+                    problems.error(source, &name.span, message, None);
+                }
+            }
+        }
+    }
+
+    /// What a name stands for; `key` comes from [`name_key`].
+    #[must_use]
+    pub fn named(&self, key: &str) -> Option<DataName> {
+        self.names.get(key)
+    }
+
+    /// The longest name that the characters of a key begin with, and its length in characters.
+    #[must_use]
+    pub fn longest_name(&self, key: &[char]) -> Option<(usize, DataName)> {
+        self.names.longest_prefix(key)
     }
 
     /// The data type of this id.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::domain::{Domain, suffixes};
-use crate::host::toml_source::{self, Diagnostics, SourceFile, TableReader, suggest};
+use super::names::{NameTable, name_key};
+use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
 
 /// Names one recipient of a [`Recipients`] table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,23 @@ pub struct Purpose {
     pub name_en: String,
     /// Chinese name.
     pub name_zh: String,
+}
+
+/// Names one company of a [`Recipients`] table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompanyId(usize);
+
+/// A company behind recipients.
+#[derive(Debug, Clone)]
+pub struct Company {
+    /// The id.
+    pub id: String,
+    /// English name.
+    pub name_en: String,
+    /// Chinese name.
+    pub name_zh: String,
+    /// The company that it belongs to.
+    pub parent: Option<CompanyId>,
 }
 
 /// Someone who can receive data.
@@ -36,6 +55,8 @@ pub struct Recipient {
     pub purpose: String,
     /// Where the entry comes from.
     pub source: String,
+    /// Its company, when the tables know it.
+    pub company: Option<CompanyId>,
 }
 
 impl Recipient {
@@ -60,13 +81,40 @@ pub struct Recipients {
     by_id: BTreeMap<String, RecipientId>,
     by_domain: HashMap<String, RecipientId>,
     by_address: HashMap<IpAddr, RecipientId>,
+    names: NameTable<RecipientId>,
+    companies: Vec<Company>,
+    company_names: NameTable<CompanyId>,
+}
+
+/// What is only known once every file has been read.
+#[derive(Default)]
+struct Later {
+    /// File, the names, of whom, of what company.
+    names: Vec<(usize, Located<String>, Option<Located<String>>, Vec<Located<String>>)>,
+    /// File, company, id of its parent.
+    parents: Vec<(usize, CompanyId, Located<String>)>,
+    company_ids: BTreeMap<String, CompanyId>,
+    /// Where each company stands, for the lint.
+    company_spans: Vec<(usize, Range<usize>)>,
+    /// Recipients without domains and addresses, which must have names.
+    unreachable: Vec<(usize, RecipientId, Range<usize>)>,
+}
+
+/// What makes no difference between two names of a recipient: besides [`name_key`], "SDK" at the end.
+fn recipient_key(name: &str) -> String {
+    let key = name_key(name);
+    match key.strip_suffix("sdk") {
+        Some("") | None => key,
+        Some(rest) => rest.to_owned(),
+    }
 }
 
 impl Recipients {
     /// Reads the files in order. Problems are added to `problems`; the table is usable when there are no errors.
     pub(super) fn load(sources: &[SourceFile], problems: &mut Diagnostics) -> Self {
         let mut table = Self::default();
-        for source in sources {
+        let mut later = Later::default();
+        for (number, source) in sources.iter().enumerate() {
             let document = toml_source::parse(source, problems);
             let mut file = TableReader::new(source, document.get_ref(), 0..0, "the file");
             for mut purpose in file.tables("purpose", "[[purpose]]", problems) {
@@ -84,18 +132,134 @@ impl Recipients {
             // A domain may be there twice in different files (the later one wins), not in the same file.
             let mut seen = HashMap::new();
             for entry in file.tables("recipient", "[[recipient]]", problems) {
-                table.read_entry(source, entry, &mut seen, problems);
+                table.read_entry(source, number, entry, &mut seen, &mut later, problems);
+            }
+            for entry in file.tables("company", "[[company]]", problems) {
+                table.read_company(source, number, entry, &mut later, problems);
+            }
+            for mut entry in file.tables("names", "[[names]]", problems) {
+                let of = entry.required_string("of", problems);
+                let company = entry.string("company", problems);
+                let names = entry.strings("names", problems);
+                entry.finish(problems);
+                later.names.extend(of.map(|of| (number, of, company, names)));
             }
             file.finish(problems);
         }
+        table.link(sources, &later, problems);
         table
+    }
+
+    fn read_company(
+        &mut self,
+        source: &SourceFile,
+        number: usize,
+        mut entry: TableReader<'_>,
+        later: &mut Later,
+        problems: &mut Diagnostics,
+    ) -> Option<()> {
+        let id = entry.required_string("id", problems);
+        let name_en = entry.required_string("name_en", problems);
+        let name_zh = entry.string("name_zh", problems);
+        let parent = entry.string("parent", problems);
+        let names = entry.strings("names", problems);
+        let span = entry.span();
+        entry.finish(problems);
+        let (id, name_en) = (id?, name_en?);
+        let company = CompanyId(self.companies.len());
+        if later.company_ids.insert(id.value.clone(), company).is_some() {
+            problems.error(source, &id.span, format!("company \"{}\" is there twice", id.value), None);
+            return None;
+        }
+        later.company_spans.push((number, span));
+        later.parents.extend(parent.map(|parent| (number, company, parent)));
+        for name in names.iter().chain([&name_en]).chain(&name_zh) {
+            if self.company_names.insert(name_key(&name.value), company).is_err() {
+                let message = format!("\"{}\" is already a name of another company", name.value);
+                problems.error(source, &name.span, message, None);
+            }
+        }
+        let name_zh = name_zh.map_or_else(|| name_en.value.clone(), |name| name.value);
+        self.companies.push(Company { id: id.value, name_en: name_en.value, name_zh, parent: None });
+        Some(())
+    }
+
+    /// Resolves names, companies and parents, and refuses circles, names with two meanings, and what nothing leads to.
+    fn link(&mut self, sources: &[SourceFile], later: &Later, problems: &mut Diagnostics) {
+        let mut used = vec![false; self.companies.len()];
+        for (number, company, parent) in &later.parents {
+            let Some(source) = sources.get(*number) else { continue };
+            let Some(found) = later.company_ids.get(&parent.value).copied() else {
+                let help = suggest(&parent.value, later.company_ids.keys().map(String::as_str));
+                problems.error(source, &parent.span, format!("unknown company \"{}\"", parent.value), help);
+                continue;
+            };
+            used.get_mut(found.0).into_iter().for_each(|used| *used = true);
+            if let Some(entry) = self.companies.get_mut(company.0) {
+                entry.parent = Some(found);
+            }
+            let mut above = Some(found);
+            while let Some(next) = above {
+                if next == *company {
+                    problems.error(source, &parent.span, "the company is its own parent, by a circle", None);
+                    self.companies.get_mut(company.0).into_iter().for_each(|entry| entry.parent = None);
+                    break;
+                }
+                above = self.companies.get(next.0).and_then(|entry| entry.parent);
+            }
+        }
+        let mut named = vec![false; self.entries.len()];
+        for (number, of, company, names) in &later.names {
+            let Some(source) = sources.get(*number) else { continue };
+            let Some(id) = self.by_id.get(&of.value).copied() else {
+                let help = suggest(&of.value, self.by_id.keys().map(String::as_str));
+                problems.error(source, &of.span, format!("names for \"{}\", which is no recipient", of.value), help);
+                continue;
+            };
+            if let Some(company) = company {
+                match later.company_ids.get(&company.value).copied() {
+                    Some(found) => {
+                        used.get_mut(found.0).into_iter().for_each(|used| *used = true);
+                        self.entries.get_mut(id.0).into_iter().for_each(|entry| entry.company = Some(found));
+                    }
+                    None => {
+                        let help = suggest(&company.value, later.company_ids.keys().map(String::as_str));
+                        let message = format!("unknown company \"{}\"", company.value);
+                        problems.error(source, &company.span, message, help);
+                    }
+                }
+            }
+            for name in names {
+                named.get_mut(id.0).into_iter().for_each(|named| *named = true);
+                if let Err(other) = self.names.insert(recipient_key(&name.value), id) {
+                    let other = self.get(other).map(|entry| entry.id.as_str()).unwrap_or_default();
+                    let message = format!("\"{}\" is already a name of \"{other}\"", name.value);
+                    problems.error(source, &name.span, message, None);
+                }
+            }
+        }
+        for (number, id, span) in &later.unreachable {
+            if !named.get(id.0).copied().unwrap_or_default()
+                && let Some(source) = sources.get(*number)
+            {
+                let message = "[[recipient]] needs \"domains\" or \"addresses\", or [[names]] to be known by";
+                problems.error(source, span, message, None);
+            }
+        }
+        for (used, (number, span)) in used.iter().zip(&later.company_spans) {
+            if !used && let Some(source) = sources.get(*number) {
+                problems.error(source, span, "no recipient and no company belongs to this [[company]]", None);
+            }
+        }
     }
 
     fn read_entry(
         &mut self,
         source: &SourceFile,
+        number: usize,
         mut entry: TableReader<'_>,
         seen: &mut HashMap<String, ()>,
+        later: &mut Later,
         problems: &mut Diagnostics,
     ) -> Option<()> {
         let id = entry.required_string("id", problems);
@@ -108,9 +272,6 @@ impl Recipients {
         let origin = entry.required_string("source", problems);
         let span = entry.span();
         entry.finish(problems);
-        if domains.is_empty() && addresses.is_empty() {
-            problems.error(source, &span, "[[recipient]] needs \"domains\" or \"addresses\"", None);
-        }
         let (id, owner_en, purpose, origin) = (id?, owner_en?, purpose?, origin?);
         if !self.purposes.contains_key(&purpose.value) {
             let help = suggest(&purpose.value, self.purposes.keys().map(String::as_str)).or_else(|| {
@@ -123,6 +284,9 @@ impl Recipients {
         if self.by_id.insert(id.value.clone(), recipient_id).is_some() {
             problems.error(source, &id.span, format!("recipient \"{}\" is there twice", id.value), None);
             return None;
+        }
+        if domains.is_empty() && addresses.is_empty() {
+            later.unreachable.push((number, recipient_id, span));
         }
         for domain in &domains {
             match Domain::parse(&domain.value) {
@@ -155,6 +319,7 @@ impl Recipients {
             product: product.map(|product| product.value).unwrap_or_default(),
             purpose: purpose.value,
             source: origin.value,
+            company: None,
         });
         Some(())
     }
@@ -170,7 +335,8 @@ impl Recipients {
         self.entries.get(id.0)
     }
 
-    /// The recipient with this id in text, or with this owner name in either language; letter case is ignored.
+    /// The recipient with this id in text, with this owner name in either language (letter case is ignored), or that
+    /// lists call by this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<RecipientId> {
         if let Some(id) = self.by_id.get(name) {
@@ -182,6 +348,62 @@ impl Recipients {
         // An owner with several products is not one recipient: naming it alone would excuse all of them at once.
         let mut matching = self.entries.iter().enumerate().filter(|(_, entry)| found(entry));
         match (matching.next(), matching.next()) {
+            (Some((index, _)), None) => Some(RecipientId(index)),
+            _ => self.names.get(&recipient_key(name)),
+        }
+    }
+
+    /// The recipient of the longest name in the text, for texts such as "消息推送（某某推送SDK）".
+    ///
+    /// Names in Latin letters count at word borders only, and of Chinese ones at least two characters are needed: "QQ"
+    /// is no part of "QQQ".
+    #[must_use]
+    pub fn mentioned(&self, text: &str) -> Option<RecipientId> {
+        let key: Vec<char> = name_key(text).chars().collect();
+        let mut best: Option<(usize, RecipientId)> = None;
+        for start in 0..key.len() {
+            let rest = key.get(start..).unwrap_or_default();
+            let Some((length, id)) = self.names.longest_prefix(rest) else { continue };
+            let before = start.checked_sub(1).and_then(|index| key.get(index));
+            let splits = |inside: Option<&char>, outside: Option<&char>| {
+                let word = |character: Option<&char>| character.is_some_and(char::is_ascii_alphanumeric);
+                word(inside) && word(outside)
+            };
+            let after = rest.get(length..).unwrap_or_default();
+            // "SDK" without a space after the name is a border too.
+            let ends =
+                after.starts_with(&['s', 'd', 'k']) || !splits(rest.get(length.saturating_sub(1)), after.first());
+            let long_enough = length >= 2;
+            if long_enough && ends && !splits(rest.first(), before) && best.is_none_or(|(known, _)| length > known) {
+                best = Some((length, id));
+            }
+        }
+        best.map(|(_, id)| id)
+    }
+
+    /// The company of this legal name, or of the longest one in the text.
+    #[must_use]
+    pub fn company_named(&self, text: &str) -> Option<CompanyId> {
+        let key = name_key(text);
+        if let Some(found) = self.company_names.get(&key) {
+            return Some(found);
+        }
+        let key: Vec<char> = key.chars().collect();
+        let found = (0..key.len()).filter_map(|start| self.company_names.longest_prefix(key.get(start..)?));
+        found.filter(|(length, _)| *length >= 4).max_by_key(|(length, _)| *length).map(|(_, id)| id)
+    }
+
+    /// A company. `None` only for an id of another table.
+    #[must_use]
+    pub fn company(&self, id: CompanyId) -> Option<&Company> {
+        self.companies.get(id.0)
+    }
+
+    /// The one recipient of a company; `None` when it has none or several.
+    #[must_use]
+    pub fn only_of_company(&self, company: CompanyId) -> Option<RecipientId> {
+        let mut of_it = self.entries.iter().enumerate().filter(|(_, entry)| entry.company == Some(company));
+        match (of_it.next(), of_it.next()) {
             (Some((index, _)), None) => Some(RecipientId(index)),
             _ => None,
         }

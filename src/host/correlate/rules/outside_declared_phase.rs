@@ -1,7 +1,7 @@
 //! Something declared, but for other phases.
 
 use super::super::facts::{ContactTuple, DataTuple, Facts};
-use super::super::standing::{DataStanding, PartyStanding, collect_ref, share_ref};
+use super::super::standing::{DataStanding, PartyStanding, collect_ref, contact_ref};
 use super::super::verdict::Subject;
 use super::{Judged, PRE_CONSENT, REFUSED, by_host, by_type, contact_parts, data_parts, owner_in_words};
 use crate::event::Phase;
@@ -43,8 +43,7 @@ fn of_contact(tuple: &ContactTuple<'_>) -> TimingAnswer {
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let mut judged = Judged::default();
     let restricts = |timing: &Timing| *timing != Timing::default();
-    let restricted = facts.terms.collect.iter().any(|collect| restricts(&collect.timing))
-        || facts.terms.share.iter().any(|share| restricts(&share.timing));
+    let restricted = facts.terms.statements.iter().any(|statement| restricts(&statement.timing));
     if !restricted {
         judged.not_applicable = Some("the terms declare no phase for anything".to_owned());
         return judged;
@@ -82,7 +81,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
         let Some(PartyStanding::Declared(shares)) = first.parties.first().map(|party| &party.standing) else {
             continue;
         };
-        let contradicts = shares.first().map(|share| share_ref(share, facts.ontology));
+        let contradicts = shares.first().map(|share| contact_ref(share, facts.ontology));
         let declared = shares.first().map(|share| share.timing.in_words()).unwrap_or_default();
         let phases = in_phases(tuples.iter().map(|tuple| &tuple.phase));
         let name = facts.recipient_name(first);

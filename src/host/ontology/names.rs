@@ -1,0 +1,143 @@
+//! Names as lists write them: what makes no difference between two spellings, and tables of names.
+
+use std::collections::HashMap;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Traditional characters, each followed by the simplified one, as far as the names of the built-in tables and the
+/// labels of lists need them. A full table has thousands of entries and would turn names of people and places, too.
+const TRADITIONAL: &str = "設设備备標标識识資资訊讯訪访問问碼码號号網网絡络狀状態态態态類类應应軟软裝装載载戶户帳帐賬账電电話话\
+聯联繫系記记錄录簡简歷历時时間间場场景景處处規规則则權权連连接接線线藍蓝牙牙傳传感感器器剪剪貼贴闆板攝摄像像頭头麥麦克克風风\
+圖图視视頻频頁页瀏浏覽览歷历運运營营商商儲储存存體体語语讀读寫写實实驗验證证件件職职業业學学術术龄龄齡龄別别婚婚銀银\
+卡卡單单訂订購购買买賣卖產产開开發发單单變变據据從从與与個个們们為为於于來来後后請请務务內内對对將将無无當当並并\
+廣广告告點点擊击總总執执構构樣样條条極极經经緯纬軌轨跡迹區区國国際际東东門门車车馬马龍龙龜龟鳥鸟魚鱼麗丽華华為为亞亚達达\
+蘋苹雲云兩两匯汇滙汇報报紀纪約约級级細细統统計计參参屬属擴扩測测評评論论談谈誤误許许諾诺調调護护財财貨货質质賴赖贈赠趨趋\
+輸输辦办選选遠远適适還还邊边鄰邻釋释針针鈕钮鍵键鏈链鎖锁長长閃闪關关閱阅隊队階阶隨随險险隱隐雙双雜杂離离難难靜静響响項项順顺\
+須须預预領领顯显願愿飛飞餘余騰腾驅驱麼么黃黄齊齐專专買买價价儀仪億亿優优傳传傷伤僅仅僑侨償偿兒儿兌兑凈净減减劃划創创動动務务\
+勝胜勞劳勢势區区協协卻却參参員员啟启啓启單单嘗尝嚴严園园圍围執执壓压壞坏壽寿夠够夢梦奪夺獎奖婦妇孫孙實实審审寫写寬宽寶宝將将尋寻\
+導导層层屆届島岛師师帶带幣币幾几庫库廳厅彈弹彙汇復复徑径態态憑凭應应懷怀戰战戲戏拋抛損损換换掃扫採采揚扬擁拥擇择據据擬拟擊击\
+敗败敵敌數数斷断暫暂曆历書书會会樂乐機机檔档檢检檯台權权歲岁歸归殘残氣气決决沒没況况測测溫温滿满潤润濟济無无熱热爾尔獨独獲获現现\
+環环畫画異异療疗盡尽監监盤盘確确碼码禮礼種种稱称積积穩稳筆笔節节範范築筑簽签籍籍糧粮緊紧綜综綠绿維维綱纲網网緩缓編编練练縣县績绩織织\
+繼继續续義义習习聲声聽听腦脑臉脸舉举舊旧艙舱莊庄蓋盖藝艺藥药蘭兰術术衛卫補补製制複复覺觉觀观討讨訓训託托設设診诊詞词試试詢询該该\
+詳详認认誌志說说課课誰谁請请諮咨證证警警譯译議议豐丰負负責责費费貸贷貼贴貿贸賓宾賞赏賢贤賣卖質质購购赛赛軸轴較较輔辅輕轻輛辆輪轮\
+轉转農农迴回這这進进過过違违遞递遷迁鄉乡醫医針针銷销錢钱錯错鎮镇門门閉闭閒闲間间陸陆陽阳際际雖虽電电頂顶頻频題题額额顏颜類类顧顾\
+飯饭餐餐館馆駕驾驟骤髮发鬆松鮮鲜點点黨党";
+
+/// The simplified form of a traditional character of [`TRADITIONAL`]; any other character as it is.
+fn simplified(character: char) -> char {
+    static TABLE: std::sync::OnceLock<HashMap<char, char>> = std::sync::OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let characters: Vec<char> = TRADITIONAL.chars().collect();
+        characters.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+    });
+    table.get(&character).copied().unwrap_or(character)
+}
+
+/// One character in the form that names are compared in: compatibility forms (full width, radicals used as characters)
+/// and traditional characters are replaced, letters are lower case. One character can become several.
+pub fn plain(character: char) -> impl Iterator<Item = char> {
+    // ASCII is most of the markup-free text of a page, and needs no tables.
+    let ascii = character.is_ascii().then(|| character.to_ascii_lowercase());
+    let rest =
+        (!character.is_ascii()).then(|| std::iter::once(character).nfkc().flat_map(char::to_lowercase).map(simplified));
+    ascii.into_iter().chain(rest.into_iter().flatten())
+}
+
+/// Whether a character makes no difference between two names.
+#[must_use]
+pub fn is_ignored(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(
+            character,
+            '-' | '_' | '·' | '\'' | '"' | '`' | '*' | '“' | '”' | '‘' | '’' | '\u{200b}' | '\u{feff}' | '\u{ad}'
+        )
+}
+
+/// What two spellings of one name have in common: "Android ID", "android_id" and "ＡＮＤＲＯＩＤＩＤ" give the same key.
+#[must_use]
+pub fn name_key(text: &str) -> String {
+    text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect()
+}
+
+/// Names and what they mean.
+#[derive(Debug, Clone)]
+pub(super) struct NameTable<T> {
+    by_key: HashMap<String, T>,
+    /// The longest key that begins with a character, in characters.
+    longest: HashMap<char, usize>,
+}
+
+impl<T> Default for NameTable<T> {
+    fn default() -> Self {
+        Self { by_key: HashMap::new(), longest: HashMap::new() }
+    }
+}
+
+impl<T: Copy + PartialEq> NameTable<T> {
+    /// Adds a name; gives back what the name already means when that is something else.
+    pub(super) fn insert(&mut self, key: String, meaning: T) -> Result<(), T> {
+        let Some(first) = key.chars().next() else { return Ok(()) };
+        if let Some(known) = self.by_key.get(&key) {
+            return if *known == meaning { Ok(()) } else { Err(*known) };
+        }
+        let length = self.longest.entry(first).or_default();
+        *length = (*length).max(key.chars().count());
+        self.by_key.insert(key, meaning);
+        Ok(())
+    }
+
+    /// The meaning of a whole key.
+    pub(super) fn get(&self, key: &str) -> Option<T> {
+        self.by_key.get(key).copied()
+    }
+
+    /// The longest name that the characters begin with, and its length in characters.
+    pub(super) fn longest_prefix(&self, characters: &[char]) -> Option<(usize, T)> {
+        let longest = *self.longest.get(characters.first()?)?;
+        let head: String = characters.iter().take(longest).collect();
+        let mut ends: Vec<usize> = head.char_indices().map(|(index, character)| index + character.len_utf8()).collect();
+        while let Some(end) = ends.last() {
+            if let Some(meaning) = head.get(..*end).and_then(|key| self.by_key.get(key)) {
+                return Some((ends.len(), *meaning));
+            }
+            ends.pop();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_have_one_key() {
+        for spelling in ["Android ID", "android_id", "ＡｎｄｒｏｉｄＩＤ", "Android-ID", " android\u{a0}id "] {
+            assert_eq!(name_key(spelling), "androidid", "{spelling}");
+        }
+        assert_eq!(name_key("設備識別碼"), "设备识别码");
+        assert_eq!(name_key("⽤⼾信息"), "用户信息");
+    }
+
+    #[test]
+    fn the_table_of_characters_is_made_of_pairs() {
+        let characters: Vec<char> = TRADITIONAL.chars().collect();
+        assert_eq!(characters.len() % 2, 0);
+        for pair in characters.chunks_exact(2) {
+            assert_eq!(simplified(pair[1]), pair[1], "{} is both", pair[1]);
+        }
+    }
+
+    #[test]
+    fn the_longest_name_wins() {
+        let mut table = NameTable::default();
+        for (name, meaning) in [("mac", 1), ("mac地址", 2)] {
+            table.insert(name.to_owned(), meaning).unwrap();
+        }
+        let characters: Vec<char> = "mac地址等".chars().collect();
+        assert_eq!(table.longest_prefix(&characters), Some((5, 2)));
+        assert_eq!(table.insert("mac".to_owned(), 3), Err(1));
+        assert_eq!(table.longest_prefix(&['x']), None);
+    }
+}
