@@ -298,9 +298,11 @@ fn two_devices_at_once_are_apart() {
     let (with, overlay) = (extra.path().join("with"), extra.path().join("overlay"));
     fs::create_dir_all(with.join("init.d")).unwrap();
     fs::create_dir_all(overlay.join("system/framework")).unwrap();
-    fs::write(with.join("greet"), "#!/system/bin/sh\necho hello from $(hostname)\n").unwrap();
+    fs::write(with.join("greet"), "#!/system/bin/sh\necho hello from $(hostname), user $(id -u), groups $(id -G)\n")
+        .unwrap();
     fs::set_permissions(with.join("greet"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(with.join("init.d/10-greet.sh"), ": <>/dev/binder && greet >/run/greeting\n").unwrap();
+    fs::write(with.join("init.d/10-greet.sh"), ": <>/dev/binder && run-as 10127 /system/bin/greet >/run/greeting\n")
+        .unwrap();
     fs::write(overlay.join("system/framework/framework.jar"), "jar").unwrap();
     let said = lab.up(&["--count", "2", "--with", with.to_str().unwrap(), "--overlay", overlay.to_str().unwrap()]);
     let (first, second) = (lab.socket(1), lab.socket(2));
@@ -313,7 +315,7 @@ fn two_devices_at_once_are_apart() {
     assert!(!either.status.success() && text_of(&either).contains("-d N"), "{}", text_of(&either));
     for device in ["1", "2"] {
         let read = lab.succeed(&["shell", "-d", device, "-n", "cat /run/greeting /system/framework/framework.jar"]);
-        assert_eq!(read, "hello from candor-device\njar");
+        assert_eq!(read, "hello from candor-device, user 10127, groups 10127 9997 20127 50127\njar");
     }
     lab.succeed(&["shell", "-d", "1", "-n", "touch /data/local/tmp/here"]);
     assert!(!lab.device(&["shell", "-d", "2", "-n", "test -e /data/local/tmp/here"]).status.success());
