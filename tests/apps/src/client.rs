@@ -44,6 +44,9 @@ pub enum Way {
     One,
 }
 
+/// Interface, name, and whether it is one-way.
+pub type Method = (&'static str, &'static str, Way);
+
 /// An app that calls.
 #[derive(Clone)]
 pub struct Client {
@@ -108,16 +111,28 @@ impl Client {
         self
     }
 
-    /// Calls `method` of `target` and tells of it, with what `facts` makes of the reply.
+    /// Calls `method` of `target` and tells of it. `about` holds what the test wants to know of the arguments.
     ///
     /// # Errors
     /// When the level has no such method or its arguments cannot be written; not when the call fails.
     pub fn call(
         &self,
         target: &SIBinder,
-        (interface, method, way): (&'static str, &'static str, Way),
+        method: Method,
         about: Value,
         fill: impl FnOnce(&mut Writer) -> rsbinder::Result<()>,
+    ) -> Result<Outcome> {
+        self.call_and_read(target, method, about, fill, |_| Ok(Value::Null))
+    }
+
+    /// The same; `read` makes further facts of a reply without an exception.
+    fn call_and_read(
+        &self,
+        target: &SIBinder,
+        (interface, method, way): Method,
+        about: Value,
+        fill: impl FnOnce(&mut Writer) -> rsbinder::Result<()>,
+        read: impl FnOnce(&mut Parcel) -> Result<Value>,
     ) -> Result<Outcome> {
         let code = api::code_of(self.api, interface, method)?;
         let mut writer = Writer::live(self.api, target).map_err(|status| anyhow!("{interface}: {status}"))?;
@@ -125,7 +140,7 @@ impl Client {
         let (parcel, _) = writer.finish();
         let flags = if way == Way::One { rsbinder::FLAG_ONEWAY } else { 0 };
         let proxy = target.as_proxy().ok_or_else(|| anyhow!("{interface} is in this very process"))?;
-        let outcome = match proxy.submit_transact(code, &parcel, flags) {
+        let mut outcome = match proxy.submit_transact(code, &parcel, flags) {
             Err(status) => Outcome::Failed(format!("{status:?}")),
             Ok(None) => Outcome::Granted(None),
             Ok(Some(reply)) => self.read_head(interface, reply),
@@ -133,7 +148,12 @@ impl Client {
         if self.tells {
             let call = json!({ "interface": interface, "method": method, "code": code, "api": self.api.level(),
                 "oneway": way == Way::One, "bytes": parcel.data_size(), "handle": proxy.handle() });
-            truth::tell(&self.caller.package, joined(joined(call, about), outcome.facts()));
+            let facts = joined(joined(call, about), outcome.facts());
+            let read = match &mut outcome {
+                Outcome::Granted(Some(reply)) => read(reply)?,
+                _ => Value::Null,
+            };
+            truth::tell(&self.caller.package, joined(facts, read));
         }
         Ok(outcome)
     }
@@ -278,27 +298,23 @@ impl Client {
         let about = json!({ "authority": authority, "uri": uri.to_string(), "projection": query.projection,
             "selection": query.selection, "arguments": query.arguments, "sort_order": query.order });
         let method = (api::CONTENT_PROVIDER, "query", Way::Both);
-        let outcome =
-            self.call(provider, method, about, |w| requests::query(w, &self.caller, &self.companions, uri, query))?;
-        match outcome {
-            Outcome::Granted(Some(reply)) => {
-                self.read_cursor(reply)?;
-                Ok(Outcome::Granted(None))
-            }
-            other => Ok(other),
+        let mut cursor = None;
+        let outcome = self.call_and_read(
+            provider,
+            method,
+            about,
+            |w| requests::query(w, &self.caller, &self.companions, uri, query),
+            |reply| {
+                let read = crate::cursor::read(self.api, reply).map_err(|status| anyhow!("the cursor: {status}"))?;
+                let (binder, columns, count, rows) = read;
+                cursor = Some(binder);
+                Ok(json!({ "columns": columns, "rows": count, "window_bytes": rows.len() }))
+            },
+        )?;
+        if let Some(cursor) = cursor {
+            self.call(&cursor, (api::BULK_CURSOR, "close", Way::Both), json!({}), |_| Ok(()))?;
         }
-    }
-
-    fn read_cursor(&self, mut reply: Parcel) -> Result<()> {
-        let (cursor, columns, count, rows) =
-            crate::cursor::read(self.api, &mut reply).map_err(|status| anyhow!("the cursor: {status}"))?;
-        if self.tells {
-            let facts = json!({ "cursor_columns": columns, "cursor_rows": count, "window_bytes": rows.len() });
-            truth::tell(&self.caller.package, facts);
-        }
-        let method = (api::BULK_CURSOR, "close", Way::Both);
-        self.call(&cursor, method, json!({}), |_| Ok(()))?;
-        Ok(())
+        Ok(outcome)
     }
 
     /// insert.
@@ -351,16 +367,22 @@ impl Client {
         use std::io::Read as _;
         let method = (api::CONTENT_PROVIDER, "openFile", Way::Both);
         let about = json!({ "uri": uri.to_string(), "mode": mode });
-        let outcome = self.call(provider, method, about, |w| requests::open_file(w, &self.caller, uri, mode))?;
-        let Outcome::Granted(Some(mut reply)) = outcome else { return Ok(None) };
-        let file: rsbinder::ParcelFileDescriptor =
-            reply.read().map_err(|status| anyhow!("the file of {uri}: {status}"))?;
-        let mut bytes = Vec::new();
-        std::fs::File::from(std::os::fd::OwnedFd::from(file)).read_to_end(&mut bytes).context("reading the file")?;
-        if self.tells {
-            truth::tell(&self.caller.package, json!({ "file_bytes": bytes.len() }));
-        }
-        Ok(Some(bytes.len()))
+        let mut size = None;
+        self.call_and_read(
+            provider,
+            method,
+            about,
+            |w| requests::open_file(w, &self.caller, uri, mode),
+            |reply| {
+                let file: rsbinder::ParcelFileDescriptor =
+                    reply.read().map_err(|status| anyhow!("the file of {uri}: {status}"))?;
+                let mut bytes = Vec::new();
+                std::fs::File::from(std::os::fd::OwnedFd::from(file)).read_to_end(&mut bytes).context("reading it")?;
+                size = Some(bytes.len());
+                Ok(json!({ "file_bytes": bytes.len() }))
+            },
+        )?;
+        Ok(size)
     }
 
     /// A `call` of a provider.

@@ -60,7 +60,8 @@ For tests:
 Options of all:
   --api N                   the API level spoken, 28 to 36; otherwise that of /system/build.prop, or 33
   --package NAME            act as this package of /data/system/packages.list; root becomes its user id. Clients are
-                            com.example.leaky unless told (honest: com.example.honest)
+                            com.example.leaky unless told; honest and poke are com.example.honest,
+                            malicious is com.example.photonotes
 ";
 
 #[derive(Default)]
@@ -167,8 +168,10 @@ fn run(options: &Options) -> Result<()> {
             scenarios::burst(&client(&leaky, 0)?, aim, count()?, threads, way)
         }
         "malicious" => {
-            identity::become_package(&leaky, &leaky)?;
-            raw::malicious(api, &leaky, count()?, options.seed.unwrap_or(1))
+            // One that may not write, so that no row is lost to a transaction that happens to be a good one.
+            let package = package("com.example.photonotes");
+            identity::become_package(&package, &package)?;
+            raw::malicious(api, &package, count()?, options.seed.unwrap_or(1))
         }
         "raw-ping" => {
             identity::become_package(&leaky, &leaky)?;

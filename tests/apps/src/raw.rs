@@ -1,7 +1,10 @@
 //! The driver's own interface, without rsbinder: the cheapest transactions there are, for measuring; and malformed ones,
-//! which rsbinder would not send.
+//! which rsbinder would not send. (The latter begin with the good requests of the other clients.)
 
 use crate::api::{self, Api};
+use crate::parcel_reader;
+use crate::parcel_writer::{Caller, Uri, Writer};
+use crate::requests::{self, Companions, Query};
 use anyhow::{Context, Result, anyhow, bail};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -52,9 +55,14 @@ enum End {
     Reply(Option<u32>),
     /// A one-way one was taken.
     Taken,
-    /// The driver or the receiver refused it.
+    /// The receiver refused it, with a status instead of a reply.
     Refused,
+    /// The driver refused it, or the receiver died of it.
+    Undelivered,
 }
+
+/// Flags, the data's address and size, the offsets' address and size.
+type Buffer = (u32, (u64, u64), (u64, u64));
 
 struct Driver {
     file: std::fs::File,
@@ -135,15 +143,14 @@ impl Driver {
                         return Ok(if flags & STATUS_CODE == 0 { End::Reply(first) } else { End::Refused });
                     }
                     BR_TRANSACTION_COMPLETE if transaction.flags & ONE_WAY != 0 => return Ok(End::Taken),
-                    BR_DEAD_REPLY | BR_FAILED_REPLY => return Ok(End::Refused),
+                    BR_DEAD_REPLY | BR_FAILED_REPLY => return Ok(End::Undelivered),
                     other => self.serve_one(other, &mut commands, &mut write)?,
                 }
             }
         }
     }
 
-    /// Flags, the data's address and size, the offsets' address and size.
-    fn buffer(commands: &mut Words<'_>) -> Result<(u32, (u64, u64), (u64, u64))> {
+    fn buffer(commands: &mut Words<'_>) -> Result<Buffer> {
         let mut take = || commands.u64().ok_or_else(|| anyhow!("the driver's answer is cut"));
         let (_target, _cookie, code_flags, _sender) = (take()?, take()?, take()?, take()?);
         let (data_size, offsets_size, data, offsets) = (take()?, take()?, take()?, take()?);
@@ -382,20 +389,60 @@ pub fn malicious(api: Api, package: &str, count: u64, seed: u64) -> Result<()> {
     let provider = find_provider(&mut driver, api, package, "com.android.contacts")?;
     let location = find(&mut driver, api, "location")?;
     let mut dice = Dice(seed | 1);
-    let (mut answered, mut taken, mut refused) = (0u64, 0u64, 0u64);
+    let samples: Vec<_> =
+        requests::samples(api).into_iter().filter(|sample| sample.0 == api::CONTENT_PROVIDER).collect();
+    let (mut answered, mut taken, mut refused, mut undelivered) = (0u64, 0u64, 0u64, 0u64);
     for _ in 0..count {
-        let mut transaction = malformed(&mut dice);
+        let mut transaction = if dice.throw(3) == 0 {
+            mutated(api, &samples, &mut dice).map_err(|status| anyhow!("writing a request: {status}"))?
+        } else {
+            malformed(&mut dice)
+        };
         transaction.handle = if dice.throw(4) == 0 { location } else { provider };
         match driver.transact(&transaction)? {
             End::Reply(..) => answered += 1,
             End::Taken => taken += 1,
             End::Refused => refused += 1,
+            End::Undelivered => undelivered += 1,
         }
     }
     let facts = serde_json::json!({ "malicious": count, "seed": seed, "answered": answered, "oneway_taken": taken,
-        "refused": refused });
+        "refused_by_receiver": refused, "refused_by_driver": undelivered });
     crate::truth::tell(package, facts);
     Ok(())
+}
+
+/// A good request to a provider with some of its words exchanged, and sometimes its end cut off; or with a projection of
+/// thousands of columns.
+fn mutated(api: Api, samples: &[requests::Sample], dice: &mut Dice) -> rsbinder::Result<Transaction> {
+    let mut writer = Writer::imagined(api, api::CONTENT_PROVIDER)?;
+    let mut code = 1;
+    let huge = dice.throw(20) == 0;
+    if huge {
+        let caller = Caller { package: "com.example.leaky".into(), uid: 10125, pid: 1, token: None };
+        let companions = Companions { application_thread: None, observer: None, listener: None };
+        let projection = (0..dice.throw(6000)).map(|column| format!("column{column}")).collect();
+        let query = Query { projection, ..Query::default() };
+        requests::query(&mut writer, &caller, &companions, &Uri::parsed("com.android.contacts", "contacts"), &query)?;
+    } else if let Some((_, method, _, fill)) = samples.get(dice.throw(samples.len() as u64) as usize) {
+        fill(&mut writer)?;
+        code = api::code_of(api, api::CONTENT_PROVIDER, method).unwrap_or(1);
+    }
+    let (mut parcel, offsets) = writer.finish();
+    let mut data = parcel_reader::bytes_of(&mut parcel)?;
+    if !huge {
+        for _ in 0..=dice.throw(4) {
+            let at = dice.throw(data.len() as u64 / 4) as usize * 4;
+            let word = [0, u32::MAX, 0x7fff_ffff, 1, 0x0100_0000, dice.throw(1 << 32) as u32][dice.throw(6) as usize];
+            if let Some(place) = data.get_mut(at..at + 4) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        if dice.throw(4) == 0 {
+            data.truncate(dice.throw(data.len() as u64 + 1) as usize);
+        }
+    }
+    Ok(Transaction { code, flags: 0x10, data, offsets, ..Transaction::default() })
 }
 
 fn malformed(dice: &mut Dice) -> Transaction {

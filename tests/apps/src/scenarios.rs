@@ -1,7 +1,7 @@
 //! What the client apps do. Each act prints its truth by itself.
 
 use crate::api::{self, Api};
-use crate::client::{Client, Outcome, Way};
+use crate::client::{Client, Method, Outcome, Way};
 use crate::parcel_writer::{Uri, Value, Writer};
 use crate::requests::{self, Query};
 use crate::service::{self, Answer, Exception, Service};
@@ -24,7 +24,7 @@ fn phones() -> (Uri, Query) {
     (Uri::built(CONTACTS, "data/phones"), query)
 }
 
-fn both(interface: &'static str, method: &'static str) -> (&'static str, &'static str, Way) {
+fn both(interface: &'static str, method: &'static str) -> Method {
     (interface, method, Way::Both)
 }
 
@@ -271,7 +271,7 @@ pub fn burst(client: &Client, aim: Aim, count: u64, threads: u64, way: Way) -> R
 fn burst_thread(
     client: &Client,
     target: &SIBinder,
-    method: (&'static str, &'static str, Way),
+    method: Method,
     made: &AtomicU64,
     refused: &AtomicU64,
     count: u64,
