@@ -71,6 +71,8 @@ struct Driver {
     pending: Vec<u8>,
     /// What INTERFACE is answered with.
     interface: String,
+    /// What everything else is answered with. It is written along with the next read, so it must stay where it is.
+    answer: Transaction,
 }
 
 #[expect(unsafe_code, reason = "the driver is used by ioctl, and gives out addresses in a mapping")]
@@ -84,7 +86,10 @@ impl Driver {
         if area == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error()).context("mapping /dev/binder");
         }
-        Ok(Self { file, area, pending: Vec::new(), interface: interface.to_owned() })
+        // No exception, and a number.
+        let data = [0u32.to_le_bytes(), 1u32.to_le_bytes()].concat();
+        let answer = Transaction { data, ..Transaction::default() };
+        Ok(Self { file, area, pending: Vec::new(), interface: interface.to_owned(), answer })
     }
 
     /// One BINDER_WRITE_READ: writes all of `write`, and gives how many bytes of `read` were filled.
@@ -173,19 +178,15 @@ impl Driver {
                 }
                 write.extend(BC_FREE_BUFFER.to_le_bytes());
                 write.extend(data.0.to_le_bytes());
-                if flags & ONE_WAY == 0 {
+                if flags & ONE_WAY == 0 && code == Some(INTERFACE_TRANSACTION) {
                     let mut reply = Transaction::default();
-                    if code == Some(INTERFACE_TRANSACTION) {
-                        string16(&mut reply.data, &self.interface);
-                    } else {
-                        // No exception, and a number.
-                        reply.data = [0u32.to_le_bytes(), 1u32.to_le_bytes()].concat();
-                    }
+                    string16(&mut reply.data, &self.interface);
                     put(write, BC_REPLY, &reply);
-                    // The driver copies the reply in this very call.
-                    let mut rest = [0u8; 0];
-                    self.write_read(write, &mut rest)?;
+                    // The driver copies the reply in this very call, after which it may go.
+                    self.write_read(write, &mut [])?;
                     write.clear();
+                } else if flags & ONE_WAY == 0 {
+                    put(write, BC_REPLY, &self.answer);
                 }
             }
             BR_INCREFS | BR_ACQUIRE => {
