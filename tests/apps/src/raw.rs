@@ -89,7 +89,7 @@ impl Driver {
         // No exception, and a number.
         let data = [0u32.to_le_bytes(), 1u32.to_le_bytes()].concat();
         let answer = Transaction { data, ..Transaction::default() };
-        Ok(Self { file, area, pending: Vec::new(), interface: interface.to_owned(), answer })
+        Ok(Self { file, area, pending: Vec::with_capacity(256), interface: interface.to_owned(), answer })
     }
 
     /// One BINDER_WRITE_READ: writes all of `write`, and gives how many bytes of `read` were filled.
@@ -124,7 +124,8 @@ impl Driver {
 
     /// Sends it and waits for its end, serving what comes in between.
     fn transact(&mut self, transaction: &Transaction) -> Result<End> {
-        let mut write = std::mem::take(&mut self.pending);
+        // What is pending is taken, and what will be has room: a buffer that grows is dear, measured against a transaction.
+        let mut write = std::mem::replace(&mut self.pending, Vec::with_capacity(256));
         let command = if transaction.buffers.is_some() { BC_TRANSACTION_SG } else { BC_TRANSACTION };
         put(&mut write, command, transaction);
         let mut read = [0u8; 256];
@@ -136,9 +137,9 @@ impl Driver {
                 match command {
                     BR_REPLY => {
                         let (flags, data, offsets) = Self::buffer(&mut commands)?;
-                        let bytes = self.received(data.0, data.1)?.to_vec();
+                        let bytes = self.received(data.0, data.1)?;
                         let mut places = Words(self.received(offsets.0, offsets.1)?);
-                        let first = places.u64().and_then(|at| handle_at(&bytes, at));
+                        let first = places.u64().and_then(|at| handle_at(bytes, at));
                         // The handle dies with the buffer unless it is acquired first.
                         if let Some(handle) = first {
                             self.pending.extend(BC_ACQUIRE.to_le_bytes());
