@@ -233,7 +233,7 @@ impl EventLines {
     }
 }
 
-/// `query content://... [columns] where ... -> 3 rows, served by ...`.
+/// `query content://... [columns] where ... -> 3 rows served by ...`.
 fn provider_access(access: &ProviderAccess) -> String {
     let columns =
         if access.projection.is_empty() { String::new() } else { format!("[{}]", access.projection.join(", ")) };
@@ -257,7 +257,7 @@ fn provider_access(access: &ProviderAccess) -> String {
     ])
 }
 
-/// `location getLastLocation(provider=gps), served by ...`. A name from a shipped table may be that of another release.
+/// `location getLastLocation(provider=gps) served by ...`. A name from a shipped table may be that of another release.
 fn service_call(call: &ServiceCall) -> String {
     let method = call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code));
     let arguments: Vec<String> =
@@ -276,9 +276,9 @@ fn service_call(call: &ServiceCall) -> String {
 fn transaction_end(transaction: &BinderTransaction) -> String {
     let owner = &transaction.owner;
     let server = match (&owner.app.package, owner.app.candidates.is_empty(), owner.user_id) {
-        (Some(package), ..) => format!("by {package}"),
-        (None, false, _) => format!("by {}", owner.app.candidates.join(" or ")),
-        (None, true, Some(user_id)) => format!("by uid {user_id}"),
+        (Some(package), ..) => format!("served by {package}"),
+        (None, false, _) => format!("served by {}", owner.app.candidates.join(" or ")),
+        (None, true, Some(user_id)) => format!("served by uid {user_id}"),
         (None, true, None) => String::new(),
     };
     let exception = match transaction.exception {

@@ -83,7 +83,7 @@ pub struct Correlator<'a> {
     header: Option<SessionHeader>,
     end: Option<SessionEnd>,
     clock: Clock,
-    coverage: Coverage,
+    pub(super) coverage: Coverage,
     /// Remembered answers: which types a path tells of.
     path_types: HashMap<String, Rc<[TypeId]>>,
     no_types: Rc<[TypeId]>,
