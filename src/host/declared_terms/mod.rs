@@ -5,14 +5,17 @@
 //! * **May import:** `event` (phases), `host::ontology`, `host::toml_source`.
 //! * **Test it:** `cargo test host::declared_terms`.
 
+pub mod import;
 mod lint;
 mod model;
 mod native;
+mod write;
 
 pub use model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,
     Statement, Subject, Timing, TimingAnswer,
 };
+pub use write::{Head, to_toml};
 
 use super::ontology::Ontology;
 use super::toml_source::{Diagnostics, SourceFile};
