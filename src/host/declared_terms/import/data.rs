@@ -82,7 +82,6 @@ fn bare_system(text: &str) -> Option<System> {
         "设备",
         "用户",
         "客户",
-        "版本",
         "仅限",
         "适用于",
         "适用",
@@ -750,7 +749,9 @@ impl Reader<'_> {
             Meaning::Types(types, confidence) => {
                 cell.add(&types, confidence);
                 // What the brackets add is a remark, or a noun that is not known.
-                cell.left.extend(members.left.into_iter().filter(|left| is_noun(&left.0)));
+                let alone = members.left.len() == 1;
+                let remark = |wording: &str| !is_noun(wording) || (alone && wording.chars().count() >= 6);
+                cell.left.extend(members.left.into_iter().filter(|left| !remark(&left.0)));
             }
             Meaning::OtherSystem => cell.leave(&whole(), NotUnderstoodReason::OtherSystem),
             Meaning::Note if !any_group => {}

@@ -237,6 +237,10 @@ fn part(key: &str) -> Option<Role> {
     if has(&["方式", "method"]) {
         return Some(Role::Method);
     }
+    // The name of a company is none of the heads that companies stand below.
+    if key.ends_with("有限公司") || key.ends_with("集团") {
+        return None;
+    }
     if has(&[
         "公司",
         "主体",
@@ -252,7 +256,6 @@ fn part(key: &str) -> Option<Role> {
         "提供商",
         "开发商",
         "服务商",
-        "运营商名称",
         "company",
         "provider",
     ]) {
@@ -261,9 +264,17 @@ fn part(key: &str) -> Option<Role> {
     if has(&["权限"]) {
         return Some(Role::Permission);
     }
-    let about_data = has(&["信息", "数据", "字段", "data", "information"]);
+    let content =
+        ["内容", "项目"].iter().any(|end| key.ends_with(end)) && has(&["收集", "共享", "采集", "获取", "涉及"]);
+    let about_data = content || has(&["信息", "数据", "字段", "data", "information"]);
     let name = has(&["名称", "name"]) || key.ends_with('名');
-    if has(&["sdk"]) && (name || !about_data) && !(about_data && has(&["收集", "共享", "采集", "获取"])) {
+    let mut rest = key.to_owned();
+    for word in ["第三方", "接入", "使用", "集成", "合作", "嵌入", "产品", "服务", "提供", "类型", "的", "sdk"]
+    {
+        rest = rest.replace(word, "");
+    }
+    let names_nobody = name || rest.is_empty();
+    if has(&["sdk"]) && names_nobody && !(about_data && has(&["收集", "共享", "采集", "获取"])) {
         return Some(Role::Name);
     }
     if about_data

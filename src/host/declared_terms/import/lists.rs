@@ -143,6 +143,7 @@ fn is_the_app(text: &str) -> bool {
 fn is_general(text: &str) -> bool {
     let mut key = name_key(text);
     for word in [
+        "双端",
         "操作系统",
         "第三方",
         "个人信息",
@@ -214,6 +215,7 @@ fn is_general(text: &str) -> bool {
         "工具",
         "开发",
         "包",
+        "通用",
         "数据",
         "对外",
         "提供",
@@ -290,6 +292,7 @@ impl Lists<'_> {
             && !matches!(line.kind, LineKind::Heading)
             && let Some(role) = role(bare)
             && !(role == Role::Name && self.names_known(bare))
+            && !self.names_data(bare)
         {
             self.field(role, bare, "", at, line.line);
             return;
@@ -502,11 +505,13 @@ impl Lists<'_> {
         let roles = settle(roles);
         self.last_roles.clone_from(&roles);
         let mut roles = roles;
+        let mut heads_row = head;
         let title = self.title.clone();
         let mut used = false;
         for row in first..rows {
             if let Some(again) = heads(table, row) {
                 roles = settle(again);
+                heads_row = Some(row);
                 self.last_roles.clone_from(&roles);
                 continue;
             }
@@ -532,7 +537,7 @@ impl Lists<'_> {
                     Some(role) if !entry.fields.iter().any(|field| field.role == role && seen.contains(&index)) => {
                         let origin = origin_row(table, index).map_or(row, |first| first) + 1;
                         let at = format!("table {}, row {origin}, column {}", table.number, column + 1);
-                        let label = String::new();
+                        let label = heads_row.map_or_else(String::new, |row| one_line(table.text(row, column)));
                         entry.fields.push(Field { role, label, value: cell.text.clone(), at, line: cell.line });
                     }
                     Some(_) => {}
@@ -621,7 +626,10 @@ impl Lists<'_> {
                 }
                 self.finish();
             } else {
-                self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel);
+                // One row only places text beside text.
+                let layout = table.grid.len() < 2;
+                let reason = if layout { NotUnderstoodReason::Prose } else { NotUnderstoodReason::NoLabel };
+                self.leave_if_telling(&at, cell.line, &cell.text, reason);
             }
         }
     }
@@ -645,6 +653,14 @@ impl Lists<'_> {
             .filter(|field| !is_nothing(&field.value))
             .collect();
         let mut title_used = false;
+        // "第三方名称" below the name of an SDK is its company.
+        let title_names = entry.title.as_ref().is_some_and(|title| {
+            self.names_party(&title.text) && !is_general(&title.text) && !announces_list(&title.text)
+        });
+        let mut named = named;
+        if title_names && !named.iter().any(|field| field.role == Role::Name) {
+            named.iter_mut().for_each(|field| field.role = Role::Company);
+        }
         let mut party_text = named.iter().find(|field| field.role != Role::Company).map(|field| one_line(&field.value));
         let title = entry.title.as_ref().filter(|title| !is_general(&title.text) && !announces_list(&title.text));
         if party_text.is_none()
