@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use super::blocks::{Block, Line, LineKind, Table};
+use super::columns::{heads, is_section, origin_row, place_of, settle};
 use super::data::{self, System, bare_system_heading, system_in};
+use super::headings::{announces_list, collects_itself, is_general, is_nothing, is_the_app, title_words};
 use super::labels::{Role, labelled, role};
 use crate::host::declared_terms::{
     Act, Confidence, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
@@ -123,122 +125,6 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Texts of cells that mean that there is nothing.
-fn is_nothing(text: &str) -> bool {
-    matches!(
-        name_key(text).trim_matches('。'),
-        "" | "无" | "/" | "—" | "——" | "不涉及" | "暂无" | "n/a" | "none" | "\\"
-    )
-}
-
-/// Names by which the app calls itself.
-fn is_the_app(text: &str) -> bool {
-    matches!(
-        name_key(text).as_str(),
-        "我们" | "本应用" | "本app" | "app" | "本公司" | "本产品" | "本软件" | "本平台" | "自有" | "自研" | "我司"
-    )
-}
-
-/// A heading that announces lists and names nobody: "第三方SDK目录", "一、Android系统", "SDK列表".
-fn is_general(text: &str) -> bool {
-    let mut key = name_key(text);
-    for word in [
-        "双端",
-        "操作系统",
-        "第三方",
-        "个人信息",
-        "我们",
-        "接入",
-        "使用",
-        "共享",
-        "清单",
-        "目录",
-        "列表",
-        "名单",
-        "说明",
-        "收集",
-        "信息",
-        "已",
-        "与",
-        "的",
-        "及",
-        "和",
-        "情况",
-        "合作方",
-        "合作伙伴",
-        "嵌入",
-        "涉及",
-        "android",
-        "安卓",
-        "ios",
-        "苹果",
-        "系统",
-        "版本",
-        "平台",
-        "端",
-        "版",
-        "sdk",
-        "附件",
-        "附录",
-        "第",
-        "部分",
-        "章",
-        "一",
-        "二",
-        "三",
-        "四",
-        "五",
-        "六",
-        "七",
-        "八",
-        "九",
-        "十",
-        "、",
-        ".",
-        "：",
-        ":",
-        "(",
-        ")",
-        "（",
-        "）",
-        "《",
-        "》",
-        "类",
-        "集成",
-        "服务",
-        "主要",
-        "其他",
-        "本应用",
-        "app",
-        "应用",
-        "软件",
-        "工具",
-        "开发",
-        "包",
-        "通用",
-        "数据",
-        "对外",
-        "提供",
-        "委托",
-        "处理",
-        "内",
-        "如下",
-        "以下",
-        "为",
-        "在",
-        "中",
-    ] {
-        key = key.replace(word, "");
-    }
-    key.chars().all(|character| character.is_ascii_digit() || character.is_ascii_punctuation())
-}
-
-fn announces_list(text: &str) -> bool {
-    let key = name_key(text);
-    ["清单", "目录", "名单", "列表", "隐私政策", "声明", "说明"].iter().any(|word| key.contains(word))
-        && ["sdk", "第三方", "个人信息", "共享", "收集", "隐私", "合作"].iter().any(|word| key.contains(word))
-}
-
 impl Lists<'_> {
     fn leave(&mut self, at: &str, line: u32, wording: &str, reason: NotUnderstoodReason) {
         let wording = one_line(wording);
@@ -319,7 +205,7 @@ impl Lists<'_> {
     /// Whether the line belongs to the value that was begun last, and adds it.
     fn continues(&mut self, line: &Line) -> bool {
         let text = line.text.trim();
-        if line.kind == LineKind::Heading || text.chars().count() > 400 {
+        if line.kind == LineKind::Heading {
             return false;
         }
         let names_data = self.names_data(text);
@@ -329,10 +215,10 @@ impl Lists<'_> {
         let begun = last.value.is_empty();
         let goes_on = matches!(last.role, Role::Data | Role::Category)
             && (names_data || text.starts_with(['(', '（', '①', '②', '③']) || matches!(line.kind, LineKind::Item(_)));
-        if party && !begun
-            || !(begun || goes_on)
-            || (party && last.role != Role::Name && last.role != Role::ThirdParty && !names_data)
-        {
+        // A name of somebody begins the next entry, except where a name is what is waited for.
+        let awaited = begun && matches!(last.role, Role::Name | Role::ThirdParty);
+        let too_long = !begun && text.chars().count() > 400;
+        if too_long || (party && !awaited && !(begun && names_data)) || !(begun || goes_on) {
             return false;
         }
         if !begun {
@@ -665,10 +551,10 @@ impl Lists<'_> {
         let title = entry.title.as_ref().filter(|title| !is_general(&title.text) && !announces_list(&title.text));
         if party_text.is_none()
             && let Some(title) = title
-            && !(named.is_empty()
-                && self.kind != ListKind::Shared
-                && !self.names_party(&title.text)
-                && !entry.has(Role::Company))
+            && (!named.is_empty()
+                || self.kind == ListKind::Shared
+                || self.names_party(&title.text)
+                || entry.has(Role::Company))
         {
             party_text = Some(one_line(title_words(&title.text)));
             title_used = true;
@@ -842,109 +728,4 @@ fn set_confidence(statement: &mut Statement, confidence: Confidence) {
     if let Some(origin) = &mut statement.place.origin {
         origin.confidence = confidence;
     }
-}
-
-/// Whether a way of sharing means that the third party's code collects by itself.
-fn collects_itself(method: &str) -> bool {
-    let key = name_key(method);
-    let has = |words: &[&str]| words.iter().any(|word| key.contains(word));
-    if has(&[
-        "sdk",
-        "本机采集",
-        "嵌入",
-        "自动采集",
-        "自行采集",
-        "自行收集",
-        "插件",
-        "客户端采集",
-        "自动收集",
-        "本地采集",
-    ]) {
-        return true;
-    }
-    if has(&["接口", "后台", "服务端", "服务器", "传输", "api", "线下", "邮件", "数据对接", "server", "网络提供"])
-    {
-        return false;
-    }
-    has(&["采集", "收集", "获取"])
-}
-
-/// A title without its number: "1、推送通知消息（OPPO推送SDK）".
-fn title_words(text: &str) -> &str {
-    let text = text.trim();
-    let rest = text.trim_start_matches(|character: char| {
-        character.is_ascii_digit() || "一二三四五六七八九十（()）①②③④⑤⑥⑦⑧⑨⑩".contains(character)
-    });
-    let stripped = rest.trim_start_matches(['、', '.', '．', ')', '）', ' ', ':', '：']);
-    if stripped.is_empty()
-        || rest.len() == text.len()
-        || stripped.len() == rest.len() && !text.starts_with(['(', '（', '①'])
-    {
-        // "360SDK" begins with a number that belongs to it.
-        return text.trim_end_matches([':', '：']);
-    }
-    stripped.trim_end_matches([':', '：'])
-}
-
-/// The roles of a row, when it is a row of heads.
-fn heads(table: &Table, row: usize) -> Option<Vec<Option<Role>>> {
-    let width = table.width();
-    let texts: Vec<&str> = (0..width).map(|column| table.text(row, column)).collect();
-    let roles: Vec<Option<Role>> = texts.iter().map(|text| role(text)).collect();
-    let mut cells: Vec<usize> = table.grid.get(row)?.iter().flatten().copied().collect();
-    cells.dedup();
-    let filled = texts.iter().filter(|text| !text.is_empty()).count();
-    let known = roles.iter().flatten().count();
-    let telling: HashSet<Role> = roles.iter().flatten().copied().filter(|role| *role != Role::Aside).collect();
-    let names_thing = telling
-        .iter()
-        .any(|role| matches!(role, Role::Data | Role::Category | Role::Name | Role::ThirdParty | Role::Company));
-    let enough = telling.len() >= 2 || (telling.len() == 1 && known == filled && cells.len() <= 2);
-    let one_cell = cells.len() == 1 && width > 1;
-    (names_thing && enough && known * 10 >= filled * 6 && !one_cell).then_some(roles)
-}
-
-/// Decides what columns mean beside each other.
-fn settle(mut roles: Vec<Option<Role>>) -> Vec<Option<Role>> {
-    let has = |roles: &[Option<Role>], wanted: Role| roles.contains(&Some(wanted));
-    let third = if has(&roles, Role::Name) { Role::Company } else { Role::Name };
-    for role in &mut roles {
-        if *role == Some(Role::ThirdParty) {
-            *role = Some(third);
-        }
-    }
-    roles
-}
-
-fn is_section(table: &Table, row: usize) -> bool {
-    let Some(places) = table.grid.get(row) else { return false };
-    let mut cells: Vec<usize> = places
-        .iter()
-        .flatten()
-        .copied()
-        .filter(|index| table.cells.get(*index).is_some_and(|cell| !cell.text.trim().is_empty()))
-        .collect();
-    cells.dedup();
-    // One cell over the whole width; a row with one filled cell among empty ones is a row.
-    cells.len() == 1
-        && table.width() > 1
-        && places.iter().flatten().count() == table.width()
-        && places.iter().flatten().collect::<HashSet<_>>().len() == 1
-}
-
-fn origin_row(table: &Table, index: usize) -> Option<usize> {
-    let height = table.cells.get(index)?.rows;
-    if height <= 1 {
-        return None;
-    }
-    Some(place_of(table, index).0)
-}
-
-fn place_of(table: &Table, index: usize) -> (usize, usize) {
-    for (row, places) in table.grid.iter().enumerate() {
-        if let Some(column) = places.iter().position(|place| *place == Some(index)) {
-            return (row, column);
-        }
-    }
-    (0, 0)
 }

@@ -9,14 +9,17 @@
 //! `docs/HOW-TO-ADD-A-TERMS-IMPORTER.md` leads through it.
 
 mod blocks;
+mod columns;
 mod data;
 mod data_safety;
 mod error;
+mod headings;
 mod html;
 mod labels;
 mod lists;
 mod plain;
 mod text;
+mod words;
 
 pub use data_safety::data_safety;
 pub use error::ImportError;
