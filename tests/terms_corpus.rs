@@ -150,3 +150,105 @@ fn encodings_and_systems_are_told() {
     }
     assert_eq!(import("20-collected-labelled-text.txt").package.as_deref(), Some("com.example.cloudnotes"));
 }
+
+/// Data types that lists name, each used once in a document, so that its fate can be told from what comes out.
+const KNOWN: &[(&str, &str)] = &[
+    ("IMEI", "id.imei"),
+    ("IMSI", "id.imsi"),
+    ("ICCID", "id.iccid"),
+    ("OAID", "id.oaid"),
+    ("应用列表", "app_list"),
+    ("剪贴板", "clipboard"),
+    ("通讯录", "contacts"),
+    ("短信", "sms"),
+    ("日历信息", "calendar"),
+    ("相册", "media"),
+    ("麦克风", "audio.microphone"),
+    ("人脸信息", "biometric.face"),
+];
+
+/// The same rows in one of many shapes. Some shapes cannot be understood; nothing may vanish in them either.
+fn shaped(rows: &[(String, Vec<String>)], shape: u8, separator: &str) -> String {
+    let joined = |data: &[String]| data.join(separator);
+    let mut out = String::new();
+    let mut each = |head: &str, row: &dyn Fn(&str, &str) -> String, end: &str| {
+        out.push_str(head);
+        rows.iter().for_each(|(name, data)| out.push_str(&row(name, &joined(data))));
+        out.push_str(end);
+    };
+    match shape % 10 {
+        0 => each(
+            "<table><tr><th>SDK名称<th>收集的个人信息</tr>",
+            &|name, data| format!("<tr><td>{name}<td>{data}</tr>"),
+            "</table>",
+        ),
+        1 => each(
+            "<table><tr><td>使用目的<td>共享信息名称<td>产品/类型</tr>",
+            &|name, data| format!("<tr><td>统计<td>设备信息（{data}）<td>{name}</tr>"),
+            "</table>",
+        ),
+        2 => each("<h2>第三方SDK目录</h2>", &|name, data| format!("<p>{name}</p><p>收集信息：{data}</p>"), ""),
+        3 => each("第三方SDK目录\n", &|name, data| format!("SDK名称：{name}\n收集的信息：{data}\n\n"), ""),
+        4 => each("<ul>", &|name, data| format!("<li>{name}<ul><li>收集信息<ul><li>{data}</ul></ul>"), "</ul>"),
+        5 => each("|SDK名称|个人信息|\n|--|--|\n", &|name, data| format!("|{name}|{data}|\n"), ""),
+        6 => each(
+            "<h2>第三方SDK</h2>",
+            &|name, data| {
+                format!("<table><tr><th>SDK名称<td>{name}<tr><th>使用目的<td>登录<tr><th>收集信息<td>{data}</table>")
+            },
+            "",
+        ),
+        7 => each("<table>", &|name, data| format!("<tr><td>{name}<td>{data}<td>其它</tr>"), "</table>"),
+        8 => each("", &|name, data| format!("<p>我们与{name}合作，可能涉及{data}。</p>"), "<p>SDK名称：末</p>"),
+        _ => each(
+            "<table><tr><th>SDK名称<th>收集的个人信息<th>适用系统</tr>",
+            &|name, data| format!("<tr><td>{name}<td>{data}<td>iOS</tr>"),
+            "</table>",
+        ),
+    }
+    out
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(400))]
+
+    /// Every name of data and every name of an SDK is in a statement or in what was not understood, and never in both.
+    #[test]
+    fn nothing_vanishes(
+        order in proptest::sample::subsequence((0..KNOWN.len()).collect::<Vec<_>>(), 0..=KNOWN.len()),
+        cuts in proptest::collection::vec(1_usize..4, 1..5),
+        unknown in proptest::collection::vec(proptest::bool::ANY, 5),
+        shape in 0_u8..10,
+        separator in proptest::sample::select(vec!["、", "/", "，", ",", "；", " | ", "\u{3000}/ "]),
+    ) {
+        // Bars are columns in Markdown.
+        let separator = if shape == 5 && separator.contains('|') { "、" } else { separator };
+        let mut left = order.as_slice();
+        let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+        for (index, cut) in cuts.iter().enumerate() {
+            let (here, rest) = left.split_at((*cut).min(left.len()));
+            left = rest;
+            let mut data: Vec<String> = here.iter().map(|known| KNOWN[*known].0.to_owned()).collect();
+            if unknown[index] || data.is_empty() {
+                data.insert(data.len() / 2, format!("丙{}丁信标", ["甲", "乙", "戊", "己", "庚"][index]));
+            }
+            rows.push((format!("壬{}癸SDK", ["甲", "乙", "戊", "己", "庚"][index]), data));
+        }
+        let document = shaped(&rows, shape, separator);
+        let imported = two_lists("x", document.as_bytes(), ontology(), None)
+            .map_err(|error| proptest::test_runner::TestCaseError::fail(format!("{error}\n{document}")))?;
+        let given_back = |token: &str| imported.not_understood.iter().filter(|entry| entry.wording.contains(token)).count();
+        for (name, data) in &rows {
+            let said = imported.statements.iter().any(|said| said.third_party().is_some_and(|party| party.name == *name));
+            proptest::prop_assert_eq!(usize::from(said) + given_back(name), 1, "{}: {}\n{:?}", name, document, imported);
+            for token in data {
+                let in_statement = KNOWN.iter().find(|known| known.0 == token).is_some_and(|known| {
+                    let id = ontology().data_types.find(known.1).unwrap();
+                    imported.statements.iter().any(|said| said.data_types.contains(&id))
+                });
+                let fates = usize::from(in_statement) + given_back(token);
+                proptest::prop_assert_eq!(fates, 1, "{}: {}\n{:?}", token, document, imported);
+            }
+        }
+    }
+}

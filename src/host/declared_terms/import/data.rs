@@ -186,6 +186,10 @@ fn pieces(text: &str) -> Vec<Piece> {
     let finish = |piece: &mut Piece, out: &mut Vec<Piece>, ends: bool| {
         let mut done = std::mem::take(piece);
         done.ends = ends;
+        // "1、" before an entry.
+        if !ends && done.groups.is_empty() && done.head.trim().chars().all(|character| character.is_ascii_digit()) {
+            return;
+        }
         if !done.head.trim().is_empty() || !done.groups.is_empty() {
             out.push(done);
         } else if ends && let Some(last) = out.last_mut() {

@@ -91,6 +91,7 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
         found: Found::default(),
         told: HashSet::new(),
         kind: ListKind::Unknown,
+        of_sdks: false,
         system: None,
         title: None,
         entry: Entry::default(),
@@ -114,6 +115,8 @@ struct Lists<'a> {
     /// What was given back already: cells that reach over several rows would be told for each.
     told: HashSet<(String, String)>,
     kind: ListKind,
+    /// The list says of itself that it is one of SDKs.
+    of_sdks: bool,
     system: Option<System>,
     title: Option<Title>,
     entry: Entry,
@@ -290,6 +293,7 @@ impl Lists<'_> {
         if general || announces_list(text) {
             if ["共享", "第三方", "sdk", "合作", "接收方", "委托"].iter().any(|word| key.contains(word)) {
                 self.kind = ListKind::Shared;
+                self.of_sdks = key.contains("sdk");
             } else if ["收集", "个人信息清单"].iter().any(|word| key.contains(word)) {
                 self.kind = ListKind::Collected;
             }
@@ -500,23 +504,38 @@ impl Lists<'_> {
         true
     }
 
-    /// Tables that only place text on the page are read as lines; of others, what tells something is given back.
+    /// Tables that only place text on the page are read as lines; of others, every row in which a cell names data or
+    /// somebody is given back whole: what stands beside it may be data that nobody knows.
     fn without_heads(&mut self, table: &Table) {
-        for (index, cell) in table.cells.iter().enumerate() {
-            let (row, column) = place_of(table, index);
-            let at = format!("table {}, row {}, column {}", table.number, row + 1, column + 1);
-            if cell.text.lines().any(|line| !labelled(line).1.is_empty()) {
+        let has_labels = |text: &str| text.lines().any(|line| !labelled(line).1.is_empty());
+        let mut done: HashSet<usize> = HashSet::new();
+        for row in 0..table.grid.len() {
+            let places = table.grid.get(row).into_iter().flatten().flatten();
+            let fresh: Vec<usize> = places.copied().filter(|index| done.insert(*index)).collect();
+            let cells: Vec<_> = fresh.iter().filter_map(|index| Some((*index, table.cells.get(*index)?))).collect();
+            let mut rest = Vec::new();
+            for (index, cell) in cells {
+                if !has_labels(&cell.text) {
+                    rest.push(cell);
+                    continue;
+                }
+                let column = place_of(table, index).1;
+                let at = format!("table {}, row {}, column {}", table.number, row + 1, column + 1);
                 for text in cell.text.lines() {
                     let line = Line { text: text.to_owned(), kind: LineKind::Paragraph, bold: false, line: cell.line };
                     self.line(&line, &at, NotUnderstoodReason::NoLabel);
                 }
                 self.finish();
-            } else {
-                // One row only places text beside text.
-                let layout = table.grid.len() < 2;
-                let reason = if layout { NotUnderstoodReason::Prose } else { NotUnderstoodReason::NoLabel };
-                self.leave_if_telling(&at, cell.line, &cell.text, reason);
             }
+            let Some(first) = rest.first() else { continue };
+            let text: Vec<String> =
+                rest.iter().map(|cell| one_line(&cell.text)).filter(|text| !text.is_empty()).collect();
+            // One row of long cells only places text beside text.
+            let long = rest.iter().any(|cell| cell.text.contains('\n') || cell.text.chars().count() > 60);
+            let layout = table.grid.len() < 2 && long;
+            let reason = if layout { NotUnderstoodReason::Prose } else { NotUnderstoodReason::NoLabel };
+            let at = format!("table {}, row {}", table.number, row + 1);
+            self.leave_if_telling(&at, first.line, &text.join(" | "), reason);
         }
     }
 
@@ -667,7 +686,7 @@ impl Lists<'_> {
                         .fields
                         .iter()
                         .any(|field| field.role == Role::Name && name_key(&field.label).contains("sdk"));
-                said || title.is_some_and(|title| name_key(&title.text).contains("sdk")) || self.kind_says_sdk(&entry)
+                said || title.is_some_and(|title| name_key(&title.text).contains("sdk")) || self.of_sdks
             },
             collects_itself,
         );
@@ -680,11 +699,6 @@ impl Lists<'_> {
         set_confidence(&mut statement, confidence.max(sure));
         self.found.statements.push(statement);
         title_used
-    }
-
-    /// In a table that calls its column "SDK", or below a heading that does, the entries are SDKs.
-    fn kind_says_sdk(&self, entry: &Entry) -> bool {
-        entry.title.as_ref().is_some_and(|title| name_key(&title.text).contains("sdk"))
     }
 
     fn place(&self, entry: &Entry, data_fields: &[Field], third: Option<&str>) -> Provenance {

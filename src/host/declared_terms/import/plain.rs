@@ -1,6 +1,7 @@
 //! Plain text and Markdown to lines and tables.
 
 use super::blocks::{Block, Cell, Line, LineKind, Table};
+use super::labels::labelled;
 
 /// Reads a text. Rows of cells between bars or tabs become tables; `#`, `-` and `**` of Markdown are understood.
 pub(super) fn read(text: &str) -> Vec<Block> {
@@ -37,7 +38,9 @@ fn cells(source: &str, in_table: bool) -> Option<Vec<String>> {
     let trimmed = source.trim();
     let clean = |cell: &str| unmarked(&cell.replace("<br>", "\n").replace("<br/>", "\n"));
     let bars = trimmed.matches(['|', '｜']).count();
-    if bars >= 2 && (trimmed.starts_with(['|', '｜']) || in_table || bars >= 3) {
+    let fenced = trimmed.starts_with(['|', '｜']);
+    // Bars between the names of a list behind a label are no columns.
+    if bars >= 2 && (fenced || ((in_table || bars >= 3) && labelled(trimmed).1.is_empty())) {
         let inner = trimmed.strip_prefix(['|', '｜']).unwrap_or(trimmed);
         let inner = inner.strip_suffix(['|', '｜']).unwrap_or(inner);
         return Some(inner.split(['|', '｜']).map(clean).collect());
