@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use candor::device::event_bus::{Spool, SpoolLimits};
+use candor::device::event_bus::{Matcher, Spool, SpoolLimits};
 use candor::event::{
     App, Event, EventBody, Fidelity, FileOpen, OpenAccess, Outcome, Phase, ProbeId, ProcessKey, ProcessRef,
     SessionHeader, StreamEntry,
@@ -50,7 +50,7 @@ fn append_and_read(criterion: &mut Criterion) {
     for readers in [0, 1, 16] {
         // Large enough that readers lose nothing, small enough that old entries go: the steady state.
         let spool = Spool::new(SessionHeader::default(), SpoolLimits { bytes: 16 << 20, events: usize::MAX });
-        let mut subscriptions: Vec<_> = (0..readers).map(|_| spool.subscribe(0).unwrap()).collect();
+        let mut subscriptions: Vec<_> = (0..readers).map(|_| spool.subscribe(0, Matcher::default()).unwrap()).collect();
         for subscription in &mut subscriptions {
             subscription.take(0);
         }

@@ -298,6 +298,14 @@ mod with_a_daemon_of_our_own {
             Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
         }
 
+        async fn query_events(&self, _: Request<QueryEventsRequest>) -> Result<Response<QueryEventsResponse>, Status> {
+            Ok(Response::new(QueryEventsResponse::default()))
+        }
+
+        async fn summarize(&self, _: Request<SummarizeRequest>) -> Result<Response<SummarizeResponse>, Status> {
+            Ok(Response::new(SummarizeResponse::default()))
+        }
+
         async fn mark_phase(&self, _: Request<MarkPhaseRequest>) -> Result<Response<MarkPhaseResponse>, Status> {
             Err(Status::failed_precondition("the session has ended"))
         }
@@ -323,7 +331,8 @@ mod with_a_daemon_of_our_own {
     #[test]
     fn a_daemon_that_goes_away_in_mid_stream() {
         with_daemon("b", |directory| {
-            let arguments = ["record", "--uid", "10001", "-o", "r.candor", "--daemon", "unix:d.sock"];
+            let arguments =
+                ["record", "--uid", "10001", "-o", "r.candor", "--daemon", "unix:d.sock", "--reconnect", "1"];
             expect(
                 directory,
                 &arguments,

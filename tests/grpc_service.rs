@@ -46,7 +46,7 @@ struct Reader {
 
 impl Reader {
     async fn open(client: &mut Client, session_id: &str, from_sequence: u64) -> Self {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence };
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
         let stream = client.stream_events(request).await.unwrap().into_inner();
         Self { stream, entries: std::collections::VecDeque::new() }
     }
@@ -177,6 +177,7 @@ async fn header_first_then_events_without_holes_then_the_end() {
         label: "first".to_owned(),
         initial_phase: "pre_consent".to_owned(),
         keep_raw: false,
+        limits: None,
     };
     let started = client.start_session(request).await.unwrap().into_inner();
     assert_eq!(started.raw_capture_path, "");
@@ -334,10 +335,133 @@ async fn a_reader_resumes_where_it_was() {
     let whole = Reader::open(&mut client, &session_id, 101).await.rest().await;
     assert!(whole.header.is_some() && whole.events.is_empty() && whole.end.is_some());
 
-    let request = proto::StreamEventsRequest { session_id, from_sequence: 102 };
+    let request = proto::StreamEventsRequest { session_id, from_sequence: 102, filter: None };
     let refused = client.stream_events(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
     assert!(refused.message().contains("102") && refused.message().contains("101"), "{refused}");
+    daemon.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_at_its_limits() {
+    let daemon = Daemon::start().await;
+    let mut client = daemon.client().await;
+    let mut begin = async |limits| {
+        let request =
+            proto::StartSessionRequest { selection: user(10_001), limits: Some(limits), ..Default::default() };
+        client.start_session(request).await.unwrap().into_inner().header.unwrap().session_id
+    };
+    let none = proto::SessionLimits::default();
+    let timed = begin(proto::SessionLimits { duration_ms: 1, ..none }).await;
+    let counted = begin(proto::SessionLimits { events: 5, ..none }).await;
+    let read = begin(proto::SessionLimits { unread_ms: 1500, ..none }).await;
+    let endless = begin(none).await;
+    let mut reader = Reader::open(&mut client, &read, 0).await;
+    daemon.script.records(FILE_OPEN, clock::boot_ns(), 10, "/a", 8);
+    let ending =
+        async |session_id: &str| Reader::open(&mut client.clone(), session_id, 0).await.rest().await.end().reason;
+    assert_eq!(ending(&timed).await, SessionEndReason::LimitReached);
+    assert_eq!(ending(&counted).await, SessionEndReason::LimitReached);
+    let running = |session_id: &str| {
+        let sessions = daemon.sessions.list();
+        sessions.iter().any(|session| session.session_id == session_id && session.end.is_none())
+    };
+    reader.header().await;
+    assert!(running(&read), "somebody reads it");
+    drop(reader);
+    let gone = async {
+        while running(&read) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.expect("an unread session goes on");
+    assert_eq!(ending(&read).await, SessionEndReason::Unread);
+    assert!(running(&endless));
+    daemon.shutdown().await;
+}
+
+#[tokio::test]
+async fn filters_queries_and_summaries_agree_on_what_there_is() {
+    let daemon = Daemon::start().await;
+    let mut client = daemon.client().await;
+    let session_id = start(&mut client, user(10_001)).await;
+    for number in 0..90 {
+        daemon.script.record(FILE_OPEN, clock::boot_ns(), 10, if number % 3 == 0 { "/photos/a" } else { "/lib/b" });
+    }
+    let mark =
+        proto::MarkPhaseRequest { session_id: session_id.clone(), phase: "foreground".to_owned(), note: String::new() };
+    // The mark is later than the records in time and may be earlier in sequence: it is no file either way.
+    client.mark_phase(mark).await.unwrap();
+    stop(&mut client, &session_id).await;
+    let photos = Some(proto::EventFilter {
+        families: vec![proto::Family::File.into()],
+        path_patterns: vec!["/photos/*".to_owned()],
+        ..proto::EventFilter::default()
+    });
+
+    let request =
+        proto::StreamEventsRequest { session_id: session_id.clone(), from_sequence: 0, filter: photos.clone() };
+    let stream = client.stream_events(request).await.unwrap().into_inner();
+    let whole = Reader { stream, entries: std::collections::VecDeque::new() }.rest().await;
+    let opens: Vec<_> = whole.events.iter().filter(|event| event.family() == Family::File).collect();
+    assert_eq!(opens.len(), 30);
+    assert!(opens.iter().all(|event| event.body.paths() == ["/photos/a"]));
+    assert_accounts(&whole.end().totals);
+    assert_eq!(whole.end().totals.loss.stages[&Stage::Subscriber].filtered, 60);
+    assert_eq!(whole.events.len(), 31, "the phase mark always comes");
+
+    let mut request = proto::QueryEventsRequest {
+        session_id: session_id.clone(),
+        filter: photos.clone(),
+        order: proto::Order::NewestFirst.into(),
+        page_size: 7,
+        ..proto::QueryEventsRequest::default()
+    };
+    let mut sequences = Vec::new();
+    loop {
+        let page = client.query_events(request.clone()).await.unwrap().into_inner();
+        assert!(page.events.len() <= 7 && page.last_sequence == 91 && page.first_held_sequence == 1, "{page:?}");
+        sequences.extend(page.events.iter().map(|event| event.sequence));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    let mut streamed: Vec<_> = whole.events.iter().map(|event| event.sequence).collect();
+    streamed.reverse();
+    assert_eq!(sequences, streamed);
+
+    let summarise = |dimensions: Vec<i32>| proto::SummarizeRequest {
+        session_id: session_id.clone(),
+        filter: photos.clone(),
+        dimensions,
+        ..proto::SummarizeRequest::default()
+    };
+    let by_family = vec![proto::Dimension::App.into(), proto::Dimension::Family.into()];
+    let answer = client.summarize(summarise(by_family)).await.unwrap().into_inner();
+    let file = answer.rows.iter().find(|row| row.values[1] == "file").unwrap();
+    assert_eq!((file.values[0].as_str(), file.events), ("uid 10001", 30));
+
+    let mut refuse = async |request: proto::QueryEventsRequest, word: &str| {
+        let refused = client.query_events(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(word), "{refused}");
+    };
+    let filter =
+        |filter| proto::QueryEventsRequest { filter: Some(filter), page_token: String::new(), ..request.clone() };
+    refuse(proto::QueryEventsRequest { page_size: 9, filter: None, ..request.clone() }, "another query").await;
+    refuse(proto::QueryEventsRequest { page_token: "x".to_owned(), ..request.clone() }, "malformed").await;
+    refuse(proto::QueryEventsRequest { page_size: 1001, ..request.clone() }, "1001").await;
+    refuse(proto::QueryEventsRequest { from_ns: 5, to_ns: 5, ..request.clone() }, "not before").await;
+    refuse(filter(proto::EventFilter { kinds: vec!["file_opne".to_owned()], ..Default::default() }), "\"file_opne\"")
+        .await;
+    refuse(filter(proto::EventFilter { name_patterns: vec![String::new()], ..Default::default() }), "fits nothing")
+        .await;
+    let twice = vec![proto::Dimension::App.into(), proto::Dimension::App.into()];
+    for dimensions in [Vec::new(), vec![0], vec![99], twice] {
+        let refused = client.summarize(summarise(dimensions)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
     daemon.shutdown().await;
 }
 
@@ -462,7 +586,10 @@ async fn errors_have_their_codes_and_name_the_thing() {
     let request = proto::StopSessionRequest { session_id: unknown() };
     let refusals = [
         client.stop_session(request).await.unwrap_err(),
-        client.stream_events(proto::StreamEventsRequest { session_id: unknown(), from_sequence: 0 }).await.unwrap_err(),
+        client
+            .stream_events(proto::StreamEventsRequest { session_id: unknown(), from_sequence: 0, filter: None })
+            .await
+            .unwrap_err(),
         client
             .mark_phase(proto::MarkPhaseRequest { session_id: unknown(), phase: "x".to_owned(), note: String::new() })
             .await

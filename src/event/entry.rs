@@ -143,11 +143,16 @@ pub enum SessionEndReason {
     DaemonShutdown,
     /// The replayed file ended, or the recording was imported.
     InputEnded,
+    /// A limit that was asked for at the start was reached: of time, or of events.
+    LimitReached,
+    /// Nobody read the session for as long as was allowed at the start.
+    Unread,
 }
 
 impl SessionEndReason {
     /// Every reason.
-    pub const ALL: &'static [Self] = &[Self::Stopped, Self::TargetsExited, Self::DaemonShutdown, Self::InputEnded];
+    pub const ALL: &'static [Self] =
+        &[Self::Stopped, Self::TargetsExited, Self::DaemonShutdown, Self::InputEnded, Self::LimitReached, Self::Unread];
 
     /// The name used in files and reports.
     #[must_use]
@@ -157,6 +162,8 @@ impl SessionEndReason {
             Self::TargetsExited => "targets_exited",
             Self::DaemonShutdown => "daemon_shutdown",
             Self::InputEnded => "input_ended",
+            Self::LimitReached => "limit_reached",
+            Self::Unread => "unread",
         }
     }
 }

@@ -11,6 +11,7 @@ mod binder;
 mod blind_spot;
 mod entry;
 mod file;
+mod filter;
 mod identity;
 mod kind;
 mod loss;
@@ -29,6 +30,7 @@ pub use entry::{
     DeviceInfo, Gap, PackageEntry, PackageList, SessionEnd, SessionEndReason, SessionHeader, StreamEntry, Totals,
 };
 pub use file::{FileOpen, FileRename, FileTotals, FileUnlink, OpenAccess};
+pub use filter::{EventFilter, FilterError, OutcomeClass};
 pub use identity::{App, ProcessKey, ProcessRef, START_TIME_GRANULARITY_NS};
 pub use kind::{EventKind, Family};
 pub use loss::{LossTotals, ProgramCounters, Stage, StageTotals};

@@ -23,6 +23,14 @@ pub enum WireError {
         /// The number found.
         value: i32,
     },
+    /// A name that a later version may have added, or that is mistyped.
+    #[error("{field}: {name:?} is not known to this version")]
+    UnknownName {
+        /// Message and field.
+        field: &'static str,
+        /// The name found.
+        name: String,
+    },
     /// A number is larger than what it names can be.
     #[error("{field}: {value} is more than {largest}")]
     OutOfRange {

@@ -759,3 +759,44 @@ impl TryFrom<proto::ServiceCall> for event::ServiceCall {
         })
     }
 }
+
+impl TryFrom<proto::EventFilter> for event::EventFilter {
+    type Error = WireError;
+
+    /// Does not judge the filter: see [`event::EventFilter::validate`].
+    fn try_from(message: proto::EventFilter) -> Result<Self, WireError> {
+        let proto::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
+            message;
+        let kind = |name: String| {
+            let known = event::EventKind::ALL.iter().find(|kind| kind.name() == name);
+            known.copied().ok_or(WireError::UnknownName { field: "EventFilter.kinds", name })
+        };
+        let class = |number: i32| {
+            proto::OutcomeKind::try_from(number).map(outcome_class).map_err(|_| WireError::UnknownValue {
+                field: "EventFilter.outcomes",
+                enumeration: "OutcomeKind",
+                value: number,
+            })
+        };
+        Ok(Self {
+            families: repeated::<proto::Family>(families, "EventFilter.families")?.into_iter().collect(),
+            kinds: kinds.into_iter().map(kind).collect::<Result<_, _>>()?,
+            user_ids: user_ids.into_iter().collect(),
+            packages: packages.into_iter().collect(),
+            phases: phases.into_iter().map(|name| phase(name, "EventFilter.phases")).collect::<Result<_, _>>()?,
+            outcomes: outcomes.into_iter().map(class).collect::<Result<_, _>>()?,
+            path_patterns,
+            name_patterns,
+        })
+    }
+}
+
+fn outcome_class(kind: proto::OutcomeKind) -> event::OutcomeClass {
+    match kind {
+        proto::OutcomeKind::Ok => event::OutcomeClass::Ok,
+        proto::OutcomeKind::InProgress => event::OutcomeClass::InProgress,
+        proto::OutcomeKind::Denied => event::OutcomeClass::Denied,
+        proto::OutcomeKind::Failed => event::OutcomeClass::Failed,
+        proto::OutcomeKind::Unspecified => event::OutcomeClass::Unknown,
+    }
+}

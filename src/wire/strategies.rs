@@ -499,3 +499,20 @@ pub(crate) fn stream_entry() -> impl Strategy<Value = StreamEntry> {
         1 => session_end().prop_map(|end| StreamEntry::End(Box::new(end))),
     ]
 }
+
+/// A filter of events; not necessarily one that is taken.
+pub(crate) fn event_filter() -> impl Strategy<Value = EventFilter> {
+    (
+        btree_set(one_of(Family::ALL), 0..3),
+        btree_set(one_of(EventKind::ALL), 0..3),
+        btree_set(any::<u32>(), 0..3),
+        btree_set(text(), 0..3),
+        btree_set(phase(), 0..3),
+        btree_set(one_of(OutcomeClass::ALL), 0..3),
+        vec(text(), 0..3),
+        vec(text(), 0..3),
+    )
+        .prop_map(|(families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns)| {
+            EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns }
+        })
+}

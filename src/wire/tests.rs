@@ -47,6 +47,7 @@ round_trips! {
     gaps_survive: strategies::gap(), event::Gap => proto::Gap;
     totals_survive: strategies::totals(), event::Totals => proto::Totals;
     ends_survive: strategies::session_end(), event::SessionEnd => proto::SessionEnd;
+    event_filters_survive: strategies::event_filter(), event::EventFilter => proto::EventFilter;
     endpoints_survive: strategies::endpoint(), event::Endpoint => proto::Endpoint;
     process_keys_survive: strategies::process_key(), event::ProcessKey => proto::ProcessKey;
 }

@@ -653,3 +653,31 @@ impl From<&event::ServiceCall> for proto::ServiceCall {
         }
     }
 }
+
+impl From<&event::EventFilter> for proto::EventFilter {
+    fn from(filter: &event::EventFilter) -> Self {
+        let event::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
+            filter;
+        Self {
+            families: families.iter().map(|family| proto::Family::from(family).into()).collect(),
+            kinds: kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+            user_ids: user_ids.iter().copied().collect(),
+            packages: packages.iter().cloned().collect(),
+            phases: phases.iter().map(|phase| phase.as_str().to_owned()).collect(),
+            outcomes: outcomes.iter().map(|class| outcome_kind(*class).into()).collect(),
+            path_patterns: path_patterns.clone(),
+            name_patterns: name_patterns.clone(),
+        }
+    }
+}
+
+/// Not a row of the table of enums: the unspecified zero has a meaning here.
+fn outcome_kind(class: event::OutcomeClass) -> proto::OutcomeKind {
+    match class {
+        event::OutcomeClass::Ok => proto::OutcomeKind::Ok,
+        event::OutcomeClass::InProgress => proto::OutcomeKind::InProgress,
+        event::OutcomeClass::Denied => proto::OutcomeKind::Denied,
+        event::OutcomeClass::Failed => proto::OutcomeKind::Failed,
+        event::OutcomeClass::Unknown => proto::OutcomeKind::Unspecified,
+    }
+}

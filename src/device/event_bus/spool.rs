@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::Subscription;
 use super::cost::cost;
 use super::evicted::Evicted;
+use super::{Matcher, Subscription};
 use crate::event::{SessionEnd, SessionHeader, StreamEntry};
 
 /// How much a spool may hold. Whichever bound is reached first counts.
@@ -138,12 +138,13 @@ impl Spool {
         refused
     }
 
-    /// A reader that gets the header, then everything from `from_sequence` on (0 and 1 mean from the beginning).
+    /// A reader that gets the header, then everything from `from_sequence` on (0 and 1 mean from the beginning), save the
+    /// events that `matcher` does not take.
     ///
     /// # Errors
     ///
     /// When the number is past the next event.
-    pub fn subscribe(&self, from_sequence: u64) -> Result<Subscription, OutOfRange> {
+    pub fn subscribe(&self, from_sequence: u64, matcher: Matcher) -> Result<Subscription, OutOfRange> {
         let mut state = self.shared.lock();
         let from_sequence = from_sequence.max(1);
         let next = state.account.events.saturating_add(1);
@@ -158,7 +159,7 @@ impl Spool {
         let index = state.entries.get(position).map_or(state.next_index, |held| held.index);
         state.subscribers += 1;
         drop(state);
-        Ok(Subscription::new(self.shared.clone(), index, from_sequence))
+        Ok(Subscription::new(self.shared.clone(), index, from_sequence, matcher))
     }
 
     /// The account so far.

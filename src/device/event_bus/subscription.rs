@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Matcher;
 use super::spool::{Shared, State};
 use crate::event::{Gap, Stage, StageTotals, StreamEntry, Totals};
 
@@ -28,10 +29,12 @@ pub struct Subscription {
     next_sequence: u64,
     given: u64,
     missed: u64,
+    matcher: Matcher,
+    left_out: u64,
 }
 
 impl Subscription {
-    pub(super) fn new(shared: Arc<Shared>, index: u64, from_sequence: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, index: u64, from_sequence: u64, matcher: Matcher) -> Self {
         let changed = shared.watch();
         Self {
             shared,
@@ -43,6 +46,8 @@ impl Subscription {
             next_sequence: from_sequence,
             given: 0,
             missed: 0,
+            matcher,
+            left_out: 0,
         }
     }
 
@@ -55,9 +60,14 @@ impl Subscription {
             }
             // Marked as seen before looking, so that an append in between wakes us.
             self.changed.borrow_and_update();
+            let before = self.index;
             let batch = self.take(bytes);
             if !batch.is_empty() {
                 return Some(batch);
+            }
+            if self.index != before {
+                // Everything was left out by the filter, and there may be more.
+                continue;
             }
             if self.changed.changed().await.is_err() {
                 return None;
@@ -65,7 +75,7 @@ impl Subscription {
         }
     }
 
-    /// As [`Self::next`], without waiting: empty when there is nothing new.
+    /// As [`Self::next`], without waiting: empty when there is nothing new, or when the filter left it out.
     pub fn take(&mut self, bytes: usize) -> Vec<Arc<StreamEntry>> {
         let mut batch = Vec::new();
         if !self.header_given {
@@ -80,17 +90,27 @@ impl Subscription {
         self.note_evicted(&state, &mut batch);
         let position = state.entries.partition_point(|held| held.index < self.index);
         let mut spent = 0_usize;
+        let mut taken = Vec::new();
         for held in state.entries.range(position..) {
-            if spent >= bytes && !batch.is_empty() {
+            if spent >= bytes && !taken.is_empty() {
                 break;
             }
             spent = spent.saturating_add(held.cost);
             self.index = held.index + 1;
-            match &*held.entry {
-                StreamEntry::Event(event) => {
-                    self.next_sequence = event.sequence.saturating_add(1);
+            if let StreamEntry::Event(event) = &*held.entry {
+                self.next_sequence = event.sequence.saturating_add(1);
+            }
+            taken.push(held.entry.clone());
+        }
+        state.note_read(self.first_sequence, self.next_sequence.saturating_sub(1));
+        // What somebody's filter costs is not paid under the lock.
+        drop(state);
+        for entry in taken {
+            match &*entry {
+                StreamEntry::Event(event) if !self.matcher.takes_event(event) => self.left_out += 1,
+                StreamEntry::Event(_) => {
                     self.given += 1;
-                    batch.push(held.entry.clone());
+                    batch.push(entry);
                 }
                 StreamEntry::Totals(totals) => {
                     let mut totals = totals.clone();
@@ -103,10 +123,9 @@ impl Subscription {
                     batch.push(Arc::new(StreamEntry::End(end)));
                     self.ended = true;
                 }
-                StreamEntry::Gap(_) | StreamEntry::Header(_) => batch.push(held.entry.clone()),
+                StreamEntry::Gap(_) | StreamEntry::Header(_) => batch.push(entry),
             }
         }
-        state.note_read(self.first_sequence, self.next_sequence.saturating_sub(1));
         batch
     }
 
@@ -145,7 +164,7 @@ impl Subscription {
         let subscriber = StageTotals {
             produced: spool.delivered,
             delivered: self.given,
-            filtered: skipped,
+            filtered: skipped.saturating_add(self.left_out),
             ..StageTotals::default()
         };
         totals.loss.stages.insert(Stage::Spool, spool);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::Matcher;
 use super::{OutOfRange, REASON_SPOOL_FULL, Spool, SpoolLimits, Subscription};
 use crate::event::{
     App, Event, EventBody, Family, Fidelity, Outcome, Phase, ProbeId, ProcessExit, ProcessKey, ProcessRef, SessionEnd,
@@ -131,7 +132,7 @@ proptest! {
                         Reader::read(reader, bytes);
                     }
                 }
-                Step::Subscribe(from) => match spool.subscribe(from) {
+                Step::Subscribe(from) => match spool.subscribe(from, Matcher::default()) {
                     Ok(subscription) => readers.push(Reader { subscription, from: from.max(1), got: Vec::new() }),
                     Err(error) => {
                         let next = appended + 1;
@@ -177,7 +178,7 @@ fn the_bytes_are_a_bound_too() {
 #[tokio::test]
 async fn a_waiting_reader_is_woken() {
     let spool = Spool::new(SessionHeader::default(), SpoolLimits::default());
-    let mut subscription = spool.subscribe(0).unwrap();
+    let mut subscription = spool.subscribe(0, Matcher::default()).unwrap();
     assert_eq!(subscription.next(1).await.unwrap().len(), 1, "the header");
     let waiting = tokio::spawn(async move {
         let batch = subscription.next(1).await;

@@ -6,6 +6,7 @@
 
 mod batches;
 mod listen;
+mod queries;
 mod rpc;
 mod server;
 mod status;

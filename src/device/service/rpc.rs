@@ -1,12 +1,14 @@
 //! The methods of `candor.v1.CandorService`.
 
+use std::time::Duration;
+
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::batches;
 use super::status::{session_status, wire_status};
+use super::{batches, queries};
 use crate::device::clock;
-use crate::device::session::{SessionError, SessionManager, SessionSummary, StartRequest};
+use crate::device::session::{SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest};
 use crate::event::{Phase, Selection};
 use crate::wire::proto;
 use crate::wire::proto::candor_service_server::CandorService;
@@ -34,23 +36,25 @@ impl CandorService for Rpc {
         &self,
         _request: Request<proto::ListPackagesRequest>,
     ) -> Result<Response<proto::ListPackagesResponse>, Status> {
-        // Reads a file: not on a thread that serves other calls.
         let sessions = self.sessions.clone();
-        let packages = tokio::task::spawn_blocking(move || sessions.packages())
-            .await
-            .map_err(|error| Status::internal(format!("the list of packages was not read: {error}")))?;
-        Ok(Response::new(proto::ListPackagesResponse { packages: Some((&packages).into()) }))
+        off_the_runtime(move || Ok(proto::ListPackagesResponse { packages: Some((&sessions.packages()).into()) })).await
     }
 
     async fn start_session(
         &self,
         request: Request<proto::StartSessionRequest>,
     ) -> Result<Response<proto::StartSessionResponse>, Status> {
-        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw } = request.into_inner();
+        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits } = request.into_inner();
         // An absent selection is an empty one: the session refuses it, or, in a replay, does not look at it.
         let selection = Selection::try_from(selection.unwrap_or_default()).map_err(|error| wire_status(&error))?;
         let initial_phase = if initial_phase.is_empty() { Phase::unmarked() } else { phase(initial_phase)? };
-        let request = StartRequest { selection, label, initial_phase, keep_raw };
+        let request = StartRequest {
+            selection,
+            label,
+            initial_phase,
+            keep_raw,
+            limits: limits.map(self::limits).unwrap_or_default(),
+        };
         let started = self.sessions.start_session(request).await.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::StartSessionResponse {
             header: Some((&started.header).into()),
@@ -82,10 +86,27 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        let proto::StreamEventsRequest { session_id, from_sequence } = request.into_inner();
+        let proto::StreamEventsRequest { session_id, from_sequence, filter } = request.into_inner();
+        let filter = queries::filter(filter)?;
         let subscription =
-            self.sessions.subscribe(&session_id, from_sequence).map_err(|error| session_status(&error))?;
+            self.sessions.subscribe(&session_id, from_sequence, filter).map_err(|error| session_status(&error))?;
         Ok(Response::new(batches::stream(subscription)))
+    }
+
+    async fn query_events(
+        &self,
+        request: Request<proto::QueryEventsRequest>,
+    ) -> Result<Response<proto::QueryEventsResponse>, Status> {
+        let sessions = self.sessions.clone();
+        off_the_runtime(move || queries::page(&sessions, request.into_inner())).await
+    }
+
+    async fn summarize(
+        &self,
+        request: Request<proto::SummarizeRequest>,
+    ) -> Result<Response<proto::SummarizeResponse>, Status> {
+        let sessions = self.sessions.clone();
+        off_the_runtime(move || queries::summary(&sessions, request.into_inner())).await
     }
 
     async fn mark_phase(
@@ -97,6 +118,20 @@ impl CandorService for Rpc {
         let time_ns = self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::MarkPhaseResponse { time_ns }))
     }
+}
+
+/// Answers on a thread that serves no other call, because it takes long or reads files.
+async fn off_the_runtime<T: Send + 'static>(
+    answer: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<Response<T>, Status> {
+    let answered = tokio::task::spawn_blocking(answer).await;
+    answered.map_err(|error| Status::internal(format!("the call did not finish: {error}")))?.map(Response::new)
+}
+
+fn limits(message: proto::SessionLimits) -> SessionLimits {
+    let proto::SessionLimits { duration_ms, events, unread_ms } = message;
+    let time = |milliseconds| (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+    SessionLimits { duration: time(duration_ms), events: (events > 0).then_some(events), unread: time(unread_ms) }
 }
 
 fn phase(name: String) -> Result<Phase, Status> {

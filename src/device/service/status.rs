@@ -13,6 +13,7 @@ pub(super) fn code(error: &SessionError) -> Code {
         | SessionError::NoSuchProcess(_)
         | SessionError::UnknownPackage { .. }
         | SessionError::Phase(_)
+        | SessionError::Filter(_)
         | SessionError::TooLong { .. } => Code::InvalidArgument,
         SessionError::NoProbe(_)
         | SessionError::Ended(_)

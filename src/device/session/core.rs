@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::accounts::Accounts;
+use super::limits::SessionLimits;
 use super::{RawKeeper, SessionError};
 use crate::device::clock;
 use crate::device::event_bus::Spool;
@@ -21,6 +22,7 @@ pub struct Session {
     pub(super) slot: SessionSlot,
     pub(super) spool: Spool,
     pub(super) raw_capture_path: Option<PathBuf>,
+    pub(super) limits: SessionLimits,
     /// The raw capture. Locked before `state` by whoever locks both; a lock of its own, because writing to a disk must
     /// not make a client's call wait.
     keeper: Mutex<Option<Box<dyn RawKeeper>>>,
@@ -76,6 +78,7 @@ impl Session {
         slot: SessionSlot,
         spool: Spool,
         raw_capture: Option<(PathBuf, Box<dyn RawKeeper>)>,
+        limits: SessionLimits,
     ) -> Self {
         let (raw_capture_path, keeper) = raw_capture.unzip();
         Self {
@@ -83,6 +86,7 @@ impl Session {
             slot,
             spool,
             raw_capture_path,
+            limits,
             keeper: Mutex::new(keeper),
             state: Mutex::new(State { marks: Vec::new(), accounts: Accounts::default(), ended: false }),
             ended: watch::Sender::new(false),

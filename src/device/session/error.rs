@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::device::event_bus::OutOfRange;
-use crate::event::{PhaseError, SelectionError};
+use crate::event::{FilterError, PhaseError, SelectionError};
 
 /// Why a session cannot do what was asked.
 #[derive(Debug, Error)]
@@ -56,6 +56,9 @@ pub enum SessionError {
     /// A later sequence number than there is was asked for.
     #[error("{0}")]
     OutOfRange(#[from] OutOfRange),
+    /// A filter is malformed.
+    #[error("{0}")]
+    Filter(#[from] FilterError),
     /// Raw records are to be kept and nobody said where.
     #[error("the daemon was started without a directory for raw captures; start it with --raw-captures DIR")]
     NoCaptureDirectory,

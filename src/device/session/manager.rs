@@ -9,15 +9,16 @@ use std::{fmt, io, thread};
 use tokio::sync::oneshot;
 
 use super::core::{Session, SessionSummary};
+use super::limits::SessionLimits;
 use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
 use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
 use crate::device::clock;
-use crate::device::event_bus::{Spool, SpoolLimits, Subscription};
+use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
 use crate::event::{
-    ClockAnchor, DeviceInfo, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd, SessionEndReason,
-    SessionHeader,
+    ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
+    SessionEndReason, SessionHeader,
 };
 
 /// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
@@ -84,6 +85,8 @@ pub struct StartRequest {
     pub initial_phase: Phase,
     /// Keep the raw records.
     pub keep_raw: bool,
+    /// When it ends by itself.
+    pub limits: SessionLimits,
 }
 
 /// A session that was started.
@@ -241,7 +244,7 @@ impl SessionManager {
         let open: OpenSession = Box::new(move |statuses| {
             // Owned by the closure: the slot is free again whenever the attempt ends, however it ends.
             let reservation = reservation;
-            manager.open(header, statuses, &reservation, request.keep_raw, is_replay)
+            manager.open(header, statuses, &reservation, request.keep_raw, request.limits, is_replay)
         });
         let (reply, answer) = oneshot::channel();
         let start = Start { slot, selection, open, replayed, reply };
@@ -257,6 +260,7 @@ impl SessionManager {
         statuses: Vec<ProbeStatus>,
         reservation: &Reservation,
         keep_raw: bool,
+        limits: SessionLimits,
         is_replay: bool,
     ) -> Result<(Arc<Session>, Box<dyn Interpreter>), SessionError> {
         let options = &self.shared.options;
@@ -278,7 +282,7 @@ impl SessionManager {
             _ => None,
         };
         let spool = Spool::new(header.clone(), options.spool);
-        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture));
+        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture, limits));
         let mut registry = self.registry();
         if is_replay {
             registry.replayed = Some(session.id().to_owned());
@@ -352,9 +356,24 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// When there is no such session, or the number is past the next event.
-    pub fn subscribe(&self, session_id: &str, from_sequence: u64) -> Result<Subscription, SessionError> {
-        Ok(self.find(session_id)?.spool.subscribe(from_sequence)?)
+    /// When there is no such session, the number is past the next event, or the filter is malformed.
+    pub fn subscribe(
+        &self,
+        session_id: &str,
+        from_sequence: u64,
+        filter: EventFilter,
+    ) -> Result<Subscription, SessionError> {
+        let matcher = Matcher::new(filter)?;
+        Ok(self.find(session_id)?.spool.subscribe(from_sequence, matcher)?)
+    }
+
+    /// What the daemon still holds of a session, to be read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session.
+    pub fn spool(&self, session_id: &str) -> Result<Spool, SessionError> {
+        Ok(self.find(session_id)?.spool.clone())
     }
 
     /// How many readers there are, over all sessions.

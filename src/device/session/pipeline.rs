@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::accounts::Accounts;
 use super::core::Session;
+use super::limits::Watch;
 use super::probe_thread::Command;
 use super::targets::Targets;
 use super::{Interpretation, Interpreter, RawKeeper};
@@ -81,6 +82,7 @@ struct Active {
     interpreter: Box<dyn Interpreter>,
     replayed: bool,
     targets: Option<Targets>,
+    limits: Watch,
     ending: bool,
     /// The latest time among its records: the clock of a replayed session.
     last_record_ns: u64,
@@ -149,6 +151,7 @@ impl Pipeline {
                 }
                 let Begin { session, interpreter, replayed } = *begin;
                 let targets = if replayed { None } else { Targets::new(&session.header.selection) };
+                let limits = Watch::new(session.limits, Instant::now());
                 let slot = session.slot;
                 let programs = self.programs.clone();
                 session.append(Vec::new(), None, |accounts| accounts.programs = programs);
@@ -158,6 +161,7 @@ impl Pipeline {
                     interpreter,
                     replayed,
                     targets,
+                    limits,
                     ending: false,
                     events: Vec::new(),
                 };
@@ -199,6 +203,20 @@ impl Pipeline {
             }
         }
         self.end_targetless();
+        self.end_limited();
+    }
+
+    /// Asks for the end of sessions that have reached a limit.
+    fn end_limited(&mut self) {
+        let now = Instant::now();
+        for (slot, active) in self.sessions.iter_mut().filter(|(_, active)| !active.ending && !active.replayed) {
+            let spool = &active.session.spool;
+            if let Some(reason) = active.limits.look(now, spool.account().events, spool.subscribers()) {
+                active.ending = true;
+                // When the probe thread is gone, so is this one soon.
+                let _ = self.commands.send(Command::End { slot: *slot, reason });
+            }
+        }
     }
 
     /// Asks for the end of sessions that nothing can happen in any more.

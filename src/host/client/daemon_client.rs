@@ -40,6 +40,8 @@ pub struct SessionWish {
     pub initial_phase: Option<Phase>,
     /// Keep the raw records on the device.
     pub keep_raw: bool,
+    /// The daemon ends the session when nobody has read it for this long; none means never.
+    pub unread: Option<Duration>,
 }
 
 /// A session that was started.
@@ -173,6 +175,10 @@ impl DaemonClient {
             label: wish.label.clone(),
             initial_phase: wish.initial_phase.as_ref().map_or_else(String::new, ToString::to_string),
             keep_raw: wish.keep_raw,
+            limits: wish.unread.map(|unread| proto::SessionLimits {
+                unread_ms: u64::try_from(unread.as_millis()).unwrap_or(u64::MAX),
+                ..proto::SessionLimits::default()
+            }),
         };
         let answer = in_time(&self.address, self.service.start_session(request)).await?;
         let header = self.understood(answer.header.unwrap_or_default().try_into())?;
@@ -220,9 +226,23 @@ impl DaemonClient {
     ///
     /// When there is no such session, or the daemon is gone.
     pub async fn stream(&mut self, session_id: &str) -> Result<EventStream, ClientError> {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence: 0 };
+        self.stream_from(session_id, 0).await
+    }
+
+    /// Streams a session from an event on; 0 and 1 mean from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, it has no event before that one, or the daemon is gone.
+    pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
+        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
         let stream = in_time(&self.address, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
+    }
+
+    /// The error of a daemon that went away.
+    pub(super) fn gone(&self, detail: &str) -> ClientError {
+        ClientError::Gone { address: self.address.clone(), detail: detail.to_owned() }
     }
 
     fn understood<T>(&self, answer: Result<T, WireError>) -> Result<T, ClientError> {

@@ -8,7 +8,9 @@
 mod address;
 mod daemon_client;
 mod error;
+mod resume;
 
 pub use address::{Address, AddressError};
 pub use daemon_client::{DaemonClient, DeviceDescription, EventStream, SessionRow, SessionWish, StartedSession};
 pub use error::ClientError;
+pub use resume::{Delivery, ResumingStream};

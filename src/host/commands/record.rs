@@ -15,11 +15,13 @@ use super::progress::{Progress, Received, minutes};
 use super::terminal::{counted, grouped, say};
 use super::{CommandError, Exit};
 use crate::event::{Phase, Selection, SessionEndReason};
-use crate::host::client::{Address, ClientError, DaemonClient, EventStream, SessionWish};
+use crate::host::client::{Address, ClientError, DaemonClient, Delivery, ResumingStream, SessionWish};
 use crate::host::recording::{RecordingWriter, Written};
 
 /// How long the daemon may take to deliver the rest after a stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
+/// How long after the last try to reconnect the daemon gives the session up.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// How often the live line is drawn and the recording looked after.
 const TICK: Duration = Duration::from_millis(250);
 /// How long COMMAND may take to end after it was asked to.
@@ -49,6 +51,9 @@ pub(super) struct RecordOptions {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) duration: Option<Duration>,
+    /// How long to try again when the connection to the daemon is lost, in seconds; what was missed meanwhile is fetched
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(super) reconnect: Duration,
     /// How long to go on for processes that COMMAND leaves behind, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2", requires = "command")]
     pub(super) linger: Duration,
@@ -204,10 +209,11 @@ fn refuse_other_device(boot_id: &str, name: &str) -> Result<(), CommandError> {
 struct Recorder {
     session_id: String,
     raw_capture_path: String,
-    stream: EventStream,
+    stream: ResumingStream,
     child: Option<Child>,
     duration: Option<Duration>,
     linger: Duration,
+    reconnect: Duration,
 }
 
 /// What [`Recorder::run`] leaves.
@@ -250,7 +256,14 @@ impl Recorder {
                 (Selection { process_trees: [gate.pid()].into(), ..Selection::default() }, Some(gate))
             }
         };
-        let wish = SessionWish { selection, label, initial_phase: options.phase.clone(), keep_raw: options.keep_raw };
+        let wish = SessionWish {
+            selection,
+            label,
+            initial_phase: options.phase.clone(),
+            keep_raw: options.keep_raw,
+            // Should this process be killed, its session does not go on for ever.
+            unread: Some(options.reconnect + ABANDONED_AFTER),
+        };
         let session = client.start_session(&wish).await?;
         let session_id = session.header.session_id;
         say(format!(
@@ -267,12 +280,13 @@ impl Recorder {
         };
         match opened.await {
             Ok((stream, child)) => Ok(Self {
+                stream: ResumingStream::new(client.clone(), session_id.clone(), stream, options.reconnect),
                 session_id,
                 raw_capture_path: session.raw_capture_path,
-                stream,
                 child,
                 duration: options.duration,
                 linger: options.linger,
+                reconnect: options.reconnect,
             }),
             Err(error) => {
                 // The first error is the one to tell.
@@ -300,14 +314,15 @@ impl Recorder {
         let mut stop_at = self.duration.map_or(far_away, |duration| Instant::now() + duration);
         let mut give_up_at = far_away;
         let mut stopping = false;
+        let mut stop_unsent = false;
         let mut command = None;
         let has_command = self.child.is_some();
 
         while !received.ended {
             let mut stop = false;
             tokio::select! {
-                message = self.stream.next() => match message {
-                    Ok(Some(message)) => {
+                delivery = self.stream.next() => match delivery {
+                    Some(Delivery::Message(message)) => {
                         received.count(&message);
                         if let Err(error) = writer.message(&message) {
                             drop(progress);
@@ -316,11 +331,21 @@ impl Recorder {
                             return Err(error.into());
                         }
                     }
-                    Ok(None) => return Err(gone(writer, output, "it closed the stream")),
-                    Err(ClientError::Gone { detail, .. }) => return Err(gone(writer, output, &detail)),
-                    Err(error) => {
+                    Some(Delivery::Lost(why)) => {
+                        progress.say(&format!("the connection to the daemon is lost ({why}); trying again"));
+                        // Should it not come back, what there is stays readable.
+                        writer.flush()?;
+                    }
+                    Some(Delivery::Resumed) => progress.say("the connection is back; nothing is missing so far that the daemon still holds"),
+                    None => return Err(gone(writer, output, "it closed the stream")),
+                    Some(Delivery::Failed(ClientError::Gone { detail, .. })) => return Err(gone(writer, output, &detail)),
+                    Some(Delivery::Failed(error @ ClientError::NothingListens { .. })) => {
+                        return Err(gone(writer, output, &error.to_string()));
+                    }
+                    Some(Delivery::Failed(error)) => {
                         let kept = keep(writer, output);
-                        return Err(CommandError::new(CommandError::from(error).exit, format!("the stream ended; {kept}")));
+                        let message = format!("the stream ended: {error}; {kept}");
+                        return Err(CommandError::new(CommandError::from(error).exit, message));
                     }
                 },
                 status = wait(&mut self.child), if command.is_none() && has_command => {
@@ -346,9 +371,16 @@ impl Recorder {
             }
             if stop && !stopping {
                 stopping = true;
+                stop_unsent = true;
                 give_up_at = Instant::now() + DRAIN_DEADLINE;
-                if let Err(error) = client.stop_session(&self.session_id).await {
-                    return Err(gone(writer, output, &error.to_string()));
+            }
+            if stop_unsent {
+                match client.stop_session(&self.session_id).await {
+                    Ok(_) => stop_unsent = false,
+                    // The connection is lost, and it is tried to get it back: the next turn asks again.
+                    Err(ClientError::Gone { .. } | ClientError::NothingListens { .. }) if !self.reconnect.is_zero() => {
+                    }
+                    Err(error) => return Err(gone(writer, output, &error.to_string())),
                 }
             }
         }

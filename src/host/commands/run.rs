@@ -93,6 +93,8 @@ pub(super) fn replay(runtime: &Runtime, start: StartEmbedded, command: &ReplayCo
         phase: None,
         keep_raw: false,
         duration: None,
+        // The daemon is part of this process.
+        reconnect: std::time::Duration::ZERO,
         linger: std::time::Duration::ZERO,
     };
     let daemon = PrivateDaemon::start(start, None, Some(command.input.clone()))?;
