@@ -68,12 +68,12 @@ fn record(directory: &Path, name: &str, paths: &[&str], host: &str) {
             &event(time, format!("{{\"file_open\": {{\"path\": \"{path}\", \"access\": \"read\", \"flags\": 0}}}}"));
     }
     let answer = format!(
-        "{{\"dns_answer\": {{\"name\": \"{host}\", \"records\": [{{\"address\": \"192.0.2.9\"}}], \"record_type\": \"a\"}}}}"
+        "{{\"dns_answer\": {{\"name\": \"{host}\", \"records\": [{{\"address\": \"192.0.2.9\"}}], \"record_type\": \"a\", \"transaction_id\": 1, \"response_code\": 0}}}}"
     );
     text += &event(2000, answer);
     text += &event(
         2001,
-        "{\"socket_connect\": {\"transport\": \"tcp\", \"remote\": {\"inet\": \"192.0.2.9:443\"}}}".to_owned(),
+        "{\"socket_connect\": {\"transport\": \"tcp\", \"remote\": {\"inet\": \"192.0.2.9:443\"}, \"descriptor\": 6, \"handle\": 12}}".to_owned(),
     );
     fs::write(directory.join("events.ndjson"), text).unwrap();
     let ran = candor(directory, &["import", "events.ndjson", "--output", name, "--complete", "--force"]);
