@@ -9,6 +9,8 @@ use crate::host::ontology::Taken;
 
 /// Why accesses could not be judged.
 const UNKNOWN_PROVIDER: &str = "readings of a content provider whose authority was not seen could not be judged";
+const HIDDEN_ROWS: &str =
+    "readings of a content provider whose rows cannot be told apart from outside could not be judged";
 const UNNAMED_METHOD: &str = "calls of services whose method no table names could not be judged";
 
 impl Correlator<'_> {
@@ -30,7 +32,13 @@ impl Correlator<'_> {
         let call =
             access.call_method.as_deref().map(|method| (method, access.call_argument.as_deref().unwrap_or_default()));
         let types = match self.ontology().platform.of_provider(&access.authority, path, call) {
-            Taken::Types(types) | Taken::AtLeast(types) => types.to_vec(),
+            Taken::Types(types) => types.to_vec(),
+            Taken::AtLeast(types) => {
+                if Effect::of(event.outcome) == Effect::Done {
+                    self.coverage.undecided(Family::Provider, HIDDEN_ROWS);
+                }
+                types.to_vec()
+            }
             Taken::Unknown => return self.unknown_provider(event, access),
         };
         let place = place_of_access(access);

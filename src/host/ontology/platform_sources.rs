@@ -16,6 +16,8 @@ struct ProviderRow {
     paths: Vec<String>,
     calls: Vec<String>,
     types: Vec<TypeId>,
+    /// What is taken depends on something that stays on the device.
+    undecided: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub enum Taken<'a> {
     Unknown,
     /// These kinds of data; none, when the row says that it is nothing personal.
     Types(&'a [TypeId]),
-    /// At least these; the method has no name, and others of the interface give more.
+    /// At least these, and perhaps more: the method has no name, or what is taken depends on what stays on the device.
     AtLeast(&'a [TypeId]),
 }
 
@@ -84,6 +86,7 @@ impl PlatformSources {
                 let authorities = entry.required_strings("authorities", problems);
                 let paths = entry.strings("paths", problems);
                 let calls = entry.strings("calls", problems);
+                let undecided = entry.boolean("undecided", problems).unwrap_or_default();
                 let types = read_types(source, &mut entry, data_types, problems);
                 entry.finish(problems);
                 for path in paths.iter().filter(|path| !path.value.starts_with('/')) {
@@ -94,6 +97,7 @@ impl PlatformSources {
                     paths: values(paths),
                     calls: values(calls),
                     types,
+                    undecided,
                 };
                 for authority in &authorities {
                     let hides = |before: &ProviderRow| before.takes_all_of(&authority.value, &row);
@@ -154,6 +158,7 @@ impl PlatformSources {
                 }
         };
         match of_authority.find(fits) {
+            Some(row) if row.undecided => Taken::AtLeast(&row.types),
             Some(row) => Taken::Types(&row.types),
             None if call.is_some() => Taken::Types(&[]),
             None => Taken::Unknown,
@@ -284,6 +289,7 @@ mod tests {
         assert_eq!(of("com.example.notes", "", Some(("get", ""))), None);
         assert_eq!(of("settings", "/secure/android_id", None), Some(vec!["id.android_id"]));
         assert_eq!(of("settings", "/system/volume_ring", None), Some(vec![]));
+        assert_eq!(ontology.platform.of_provider("settings", "/secure", None), Taken::AtLeast(&[]));
         assert_eq!(of("telephony", "/siminfo/1", None), Some(vec!["id.iccid", "phone_number"]));
         assert_eq!(of("com.vivo.vms.IdProvider", "/IdentifierId/OAID", None), Some(vec!["id.oaid"]));
         assert_eq!(of("com.vivo.vms.IdProvider", "", Some(("get", ""))), Some(vec!["id.oaid"]));
