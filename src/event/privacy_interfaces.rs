@@ -7,6 +7,8 @@
 //! The kernel programs keep transactions of these interfaces and count all others as filtered; method tables are
 //! gathered for these; services are looked up by the names that stand here.
 
+use PrivacyMethods::All;
+
 /// How the entry is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterfaceOrigin {
@@ -47,7 +49,7 @@ impl PrivacyInterface {
     #[must_use]
     pub fn concerns(&self, method: &str) -> bool {
         match self.methods {
-            PrivacyMethods::All => true,
+            All => true,
             PrivacyMethods::Only(methods) => methods.contains(&method),
         }
     }
@@ -59,15 +61,8 @@ impl PrivacyInterface {
 pub const DESCRIPTOR_MAX_UNITS: usize = 63;
 
 /// Of the activity manager: how content providers are had, what other apps run, and what is sent to everybody.
-const ACTIVITY_MANAGER: PrivacyMethods = PrivacyMethods::Only(&[
-    "getContentProvider",
-    "getContentProviderExternal",
-    "getRunningAppProcesses",
-    "getRunningServiceControlPanel",
-    "getServices",
-    "getTasks",
-    "getRecentTasks",
-]);
+const ACTIVITY_MANAGER: PrivacyMethods =
+    PrivacyMethods::Only(&["getContentProvider", "getContentProviderExternal", "getRunningAppProcesses", "getTasks"]);
 /// Of the service manager: being asked for a service.
 const SERVICE_MANAGER: PrivacyMethods =
     PrivacyMethods::Only(&["getService", "getService2", "checkService", "checkService2", "listServices"]);
@@ -86,8 +81,6 @@ macro_rules! interfaces {
         },)*];
     };
 }
-
-use PrivacyMethods::All;
 
 interfaces! {
     "android.accounts.IAccountManager", ["account"], All, Platform, "accounts of the user";

@@ -1,0 +1,4 @@
+//! What the platform itself says.
+
+pub mod dex;
+mod shipped;
