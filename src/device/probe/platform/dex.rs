@@ -340,4 +340,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

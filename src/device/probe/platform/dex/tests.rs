@@ -55,6 +55,15 @@ fn dex(classes: &[Class<'_>]) -> Vec<u8> {
     file
 }
 
+/// A dex file with the stub of one interface, such as `a/b/IC`.
+pub(in super::super) fn stub(interface: &str, methods: &[(&str, u8)]) -> Vec<u8> {
+    let names: Vec<String> = methods.iter().map(|(name, _)| format!("TRANSACTION_{name}")).collect();
+    let values: Vec<[u8; 2]> = methods.iter().map(|(_, code)| [0x04, *code]).collect();
+    let fields: Vec<(&str, &[u8])> =
+        names.iter().zip(&values).map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    dex(&[Class { name: &format!("L{interface}$Stub;"), fields: &fields }])
+}
+
 fn clipboard() -> Vec<u8> {
     dex(&[
         Class { name: "Lcom/example/Other;", fields: &[("TRANSACTION_no", &[0x04, 9])] },
