@@ -163,8 +163,7 @@ nix::ioctl_readwrite!(binder_write_read, b'b', 1, WriteRead);
 /// `struct binder_write_read`.
 #[repr(C)]
 #[derive(Debug, Default)]
-#[doc(hidden)]
-pub struct WriteRead {
+pub(super) struct WriteRead {
     write_size: u64,
     write_consumed: u64,
     write_buffer: u64,
