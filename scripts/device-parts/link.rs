@@ -7,7 +7,7 @@
 //! * `link guest` runs in the device and listens on one TCP port, which QEMU makes reachable from the host's loopback.
 //! * `link host` starts QEMU, and serves the daemon of the device on Unix sockets of the host until QEMU ends.
 //! * `link run` runs one command in the device.
-//! * `link user` tells the user id and the group ids of an app, as `link run --user` uses them.
+//! * `link as` runs, in the device, a program as an app: for the scripts there; `link run --user` does it from the host.
 //!
 //! A connection begins with a line `TOKEN daemon` or `TOKEN run`, answered by `ok`. The token is known to the state
 //! directory and to root in the device only: a loopback port is open to everybody on the host, and to every app in the
@@ -96,8 +96,8 @@ fn main() -> ExitCode {
         Some("guest") => guest(rest),
         Some("host") => host(rest),
         Some("run") => run(rest),
-        Some("user") => user(rest),
-        _ => Err("usage: link guest|host|run|user ...; started by scripts/device".into()),
+        Some("as") => run_as(rest),
+        _ => Err("usage: link guest|host|run|as ...; started by scripts/device".into()),
     };
     match result {
         Ok(status) => ExitCode::from(status),
@@ -135,7 +135,11 @@ impl Options {
     }
 
     fn one(&self, name: &str) -> Result<&str, Failure> {
-        self.values.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str()).ok_or_else(|| format!("--{name} is missing").into())
+        self.values
+            .iter()
+            .find(|(of, _)| of == name)
+            .map(|(_, value)| value.as_str())
+            .ok_or_else(|| format!("--{name} is missing").into())
     }
 }
 
@@ -210,7 +214,10 @@ impl Identity {
         };
         let app_id = user_id % 100_000;
         let mut identity = Self { user_id, groups: Vec::new(), home: PathBuf::from("/") };
-        for fields in known.iter().filter(|fields| fields[1].parse() == Ok(app_id) && (fields[0] == who || who.parse::<u32>().is_ok())) {
+        for fields in known
+            .iter()
+            .filter(|fields| fields[1].parse() == Ok(app_id) && (fields[0] == who || who.parse::<u32>().is_ok()))
+        {
             identity.groups.extend(fields[5].split(',').filter_map(|group| group.parse::<u32>().ok()));
             if identity.home == Path::new("/") && user_id >= APP_IDS.start && Path::new(fields[3]).is_dir() {
                 identity.home = PathBuf::from(fields[3]);
@@ -226,14 +233,32 @@ impl Identity {
         identity.groups.dedup();
         Ok(identity)
     }
+
+    /// Makes this process run as that. System calls only, so that it can be called between fork and exec.
+    fn assume(&self) -> io::Result<()> {
+        let id = self.user_id;
+        // SAFETY: the groups live through the call, and the other calls touch no memory.
+        unsafe {
+            check(setgroups(self.groups.len(), self.groups.as_ptr()))?;
+            check(setresgid(id, id, id))?;
+            if APP_IDS.contains(&(id % 100_000)) {
+                umask(0o077);
+            }
+            check(setresuid(id, id, id))
+        }
+    }
 }
 
-fn user(arguments: &[String]) -> Result<u8, Failure> {
-    let who = arguments.first().ok_or("usage: link user ID-OR-PACKAGE")?;
+/// Replaces this process by a program that runs as an app, or as another user.
+fn run_as(arguments: &[String]) -> Result<u8, Failure> {
+    let [who, program, rest @ ..] = arguments else {
+        return Err("usage: run-as ID-OR-PACKAGE PROGRAM [ARGUMENT...]".into());
+    };
     let identity = Identity::find(who, &fs::read_to_string(PACKAGES)?)?;
-    let groups: Vec<_> = identity.groups.iter().map(u32::to_string).collect();
-    println!("{} {} {}", identity.user_id, groups.join(","), identity.home.display());
-    Ok(0)
+    let mut process = Command::new(program);
+    process.args(rest).current_dir(&identity.home).env("HOME", &identity.home);
+    identity.assume()?;
+    Err(format!("cannot run {program} as {who}: {}", process.exec()).into())
 }
 
 fn run_command(mut stream: TcpStream) -> Result<(), Failure> {
@@ -306,28 +331,35 @@ fn start_command(request: &str) -> Result<Child, Failure> {
     let identity = Identity::find(setting("user").unwrap_or("0"), &packages)?;
     let directory = setting("directory").map_or_else(|| identity.home.clone(), PathBuf::from);
     let mut process = Command::new(SHELL);
-    process.args(["-c", command]).current_dir(&directory).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    process.env_clear().env("PATH", PATH).env("HOME", &identity.home).env("ANDROID_ROOT", "/system").env("ANDROID_DATA", "/data");
+    process
+        .args(["-c", command])
+        .current_dir(&directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    process
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", &identity.home)
+        .env("ANDROID_ROOT", "/system")
+        .env("ANDROID_DATA", "/data");
     process.env("TERM", "dumb");
     for line in settings.lines().filter_map(|line| line.strip_prefix("environment=")) {
         let (name, value) = line.split_once('=').ok_or_else(|| format!("{line:?} is not NAME=VALUE"))?;
         process.env(name, value);
     }
-    let (user_id, groups) = (identity.user_id, identity.groups);
+    let user_id = identity.user_id;
     // SAFETY: between fork and exec only system calls are made, on memory that was there before the fork. All in one
     // closure, because the standard library's own order would set the groups after giving up the right to.
     unsafe {
         process.pre_exec(move || {
             check(setsid())?;
-            check(setgroups(groups.len(), groups.as_ptr()))?;
-            check(setresgid(user_id, user_id, user_id))?;
-            if APP_IDS.contains(&(user_id % 100_000)) {
-                umask(0o077);
-            }
-            check(setresuid(user_id, user_id, user_id))
+            identity.assume()
         });
     }
-    process.spawn().map_err(|error| format!("cannot run {SHELL} in {} as user {user_id}: {error}", directory.display()).into())
+    process
+        .spawn()
+        .map_err(|error| format!("cannot run {SHELL} in {} as user {user_id}: {error}", directory.display()).into())
 }
 
 fn check(result: i32) -> io::Result<()> {
@@ -411,7 +443,9 @@ fn host(arguments: &[String]) -> Result<u8, Failure> {
     });
 
     let mut sockets = Vec::new();
-    for (path, must) in options.all("socket").map(|path| (path, true)).chain(options.all("default-socket").map(|path| (path, false))) {
+    for (path, must) in
+        options.all("socket").map(|path| (path, true)).chain(options.all("default-socket").map(|path| (path, false)))
+    {
         match listen(Path::new(path)) {
             Ok(listener) => {
                 sockets.push(PathBuf::from(path));
@@ -426,13 +460,17 @@ fn host(arguments: &[String]) -> Result<u8, Failure> {
             Err(error) => eprintln!("not serving {path} as well: {error}"),
         }
     }
-    write_atomically(&state.join("sockets"), &sockets.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
+    write_atomically(
+        &state.join("sockets"),
+        &sockets.iter().map(|path| format!("{}\n", path.display())).collect::<String>(),
+    )?;
 
     let status = qemu.wait()?;
     for path in &sockets {
         let _ = fs::remove_file(path);
     }
-    let ending = if stopping.load(Ordering::SeqCst) { "stopped".to_owned() } else { format!("QEMU ended by itself: {status}") };
+    let ending =
+        if stopping.load(Ordering::SeqCst) { "stopped".to_owned() } else { format!("QEMU ended by itself: {status}") };
     let _ = write_atomically(&state.join("ended"), &format!("{ending}\n"));
     Ok(0)
 }
@@ -508,13 +546,16 @@ fn serve_socket(listener: &UnixListener, port: u16, token: &str) {
 }
 
 fn connect(port: u16, token: &str, verb: &str) -> Result<TcpStream, Failure> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| format!("port {port}: {error}"))?;
+    let mut stream =
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|error| format!("port {port}: {error}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
     stream.write_all(format!("{token} {verb}\n").as_bytes())?;
     match read_line(&mut stream) {
         Ok(answer) if answer == "ok" => {}
-        Ok(answer) if answer.is_empty() => return Err("the device closed the connection: it is not up yet, or ends".into()),
+        Ok(answer) if answer.is_empty() => {
+            return Err("the device closed the connection: it is not up yet, or ends".into());
+        }
         Ok(answer) => return Err(answer.into()),
         Err(error) => return Err(format!("the device does not answer: {error}").into()),
     }

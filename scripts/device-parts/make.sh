@@ -1,5 +1,6 @@
 # What a test device is made of: the kernel, busybox, the link, candord, and the archive of its first file system.
-# Sourced by scripts/device, which sets repository, target, build, state_root, cache, triple, parts and link.
+# Sourced by scripts/device, which sets repository, target, build, state_root, cache, triple, parts and link,
+# and removes what is in `staging` when it is interrupted.
 # shellcheck shell=bash disable=SC2154
 
 # need COMMAND=PACKAGE...: as need_packages, with a better answer for those who cannot install.
@@ -39,6 +40,7 @@ fetch_kernel() {
     package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
     [ -n "$package" ] || die "apt knows no package linux-image-amd64; try: apt-get update (Debian's amd64 main archive has it)"
     work=$(mktemp -d "$cache/part.XXXXXX")
+    staging+=("$work")
     unpack "$package" "$work/unpacked"
     step "unpacking the kernel"
     image=$(find "$work/unpacked/boot" -name 'vmlinuz-*')
@@ -72,6 +74,7 @@ fetch_busybox() {
     [ -x "$busybox" ] && return
     local work
     work=$(mktemp -d "$cache/part.XXXXXX")
+    staging+=("$work")
     unpack busybox-static "$work"
     mv "$work/bin/busybox" "$busybox" 2>/dev/null || mv "$work/usr/bin/busybox" "$busybox"
     rm -rf "$work"
@@ -84,8 +87,9 @@ build_link() {
     mkdir -p "$build"
     local made
     made=$(mktemp "$build/link.XXXXXX")
+    staging+=("$made")
     rustc --edition 2024 -O --target "$triple" -C target-feature=+crt-static -C strip=symbols -o "$made" "$parts/link.rs" ||
-        { rm -f "$made"; die "cannot build $parts/link.rs"; }
+        die "cannot build $parts/link.rs"
     mv "$made" "$link"
 }
 
@@ -111,6 +115,7 @@ build_programs() {
 make_archive() {
     local root directory name level=$sdk
     root=$(mktemp -d "$state_root/root.XXXXXX")
+    staging+=("$root")
     (
         umask 022
         cp -R "$parts/root/." "$root"

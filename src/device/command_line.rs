@@ -13,11 +13,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
+use crate::device::decode_lines::decode_lines;
 use crate::device::settings::{Format, Settings, Verb};
 use crate::event::{Family, ProbeState, ProbeStatus};
 
 /// Everything is attached; or the daemon was told to end.
 const EXIT_OK: u8 = 0;
+/// `decode`: some lines were not understood.
+const EXIT_BAD_LINES: u8 = 1;
+/// `decode`: reading or writing failed.
+const EXIT_INPUT_OUTPUT: u8 = 74;
 /// `probes`: not everything can be traced.
 const EXIT_NOT_ALL_ATTACHED: u8 = 2;
 
@@ -41,11 +46,19 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
             let statuses = daemon::probe_statuses(&options, Path::new("/"));
             let text = match format {
                 Format::Text => text(&statuses),
-                Format::Json => json(&statuses),
+                Format::Json => json(&statuses).context("cannot write the statuses as JSON")?,
             };
             io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
             Ok(if every_family_attached(&statuses) { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
         }
+        Verb::Decode => match decode_lines(io::stdin().lock(), io::stdout().lock()) {
+            Ok(0) => Ok(EXIT_OK),
+            Ok(_) => Ok(EXIT_BAD_LINES),
+            Err(error) => {
+                tracing::error!(%error, "reading or writing failed");
+                Ok(EXIT_INPUT_OUTPUT)
+            }
+        },
     }
 }
 
@@ -104,36 +117,8 @@ fn text(statuses: &[ProbeStatus]) -> String {
     text
 }
 
-/// One array of objects. Written by hand: it is the only JSON of the daemon, which has no JSON library otherwise.
-fn json(statuses: &[ProbeStatus]) -> String {
-    let objects: Vec<_> = statuses
-        .iter()
-        .map(|status| {
-            format!(
-                "  {{\"probe\": {}, \"family\": {}, \"state\": {}, \"reason\": {}}}",
-                json_string(status.probe.name()),
-                json_string(status.family.name()),
-                json_string(status.state.name()),
-                json_string(&status.reason)
-            )
-        })
-        .collect();
-    format!("[\n{}\n]\n", objects.join(",\n"))
-}
-
-fn json_string(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
+fn json(statuses: &[ProbeStatus]) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(statuses).map(|text| text + "\n")
 }
 
 #[cfg(test)]
@@ -157,7 +142,7 @@ mod tests {
                 reason: String::new(),
             },
         ];
-        assert_eq!(serde_json::from_str::<Vec<ProbeStatus>>(&json(&statuses)).unwrap(), statuses);
+        assert_eq!(serde_json::from_str::<Vec<ProbeStatus>>(&json(&statuses).unwrap()).unwrap(), statuses);
         assert_eq!(text(&statuses[1..]), "procfs               socket   attached\n",);
     }
 }

@@ -251,6 +251,7 @@ fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection
             attributor,
             observations: Vec::new(),
             attributed: Vec::new(),
+            probe: ProbeId::Daemon,
         };
         Preparation { packages, interpreter: Box::new(interpreter) }
     })
@@ -263,6 +264,21 @@ struct DecodeAndAttribute {
     /// Both are empty between records, and kept for their memory.
     observations: Vec<Observation>,
     attributed: Vec<Attributed>,
+    /// The probe of the last record.
+    probe: ProbeId,
+}
+
+impl DecodeAndAttribute {
+    fn attribute(&mut self, probe: ProbeId, events: &mut Vec<Event>) -> Interpretation {
+        let interpretation = Interpretation { observations: self.observations.len() };
+        for mut observation in self.observations.drain(..) {
+            // Decoder and attributor serve this session alone, whatever its slot and whoever else gets the record.
+            observation.sessions = 1;
+            self.attributor.attribute(probe, observation, &mut self.attributed);
+        }
+        events.extend(self.attributed.drain(..).map(|attributed| attributed.event));
+        interpretation
+    }
 }
 
 impl Interpreter for DecodeAndAttribute {
@@ -273,18 +289,18 @@ impl Interpreter for DecodeAndAttribute {
         events: &mut Vec<Event>,
     ) -> Result<Interpretation, &'static str> {
         self.observations.clear();
+        self.probe = probe;
         self.decoder.decode(record, &mut self.observations).map_err(|error| {
             tracing::debug!(probe = probe.name(), %error, "a record cannot be decoded");
             error.reason()
         })?;
-        let interpretation = Interpretation { observations: self.observations.len() };
-        for mut observation in self.observations.drain(..) {
-            // Decoder and attributor serve this session alone, whatever its slot and whoever else gets the record.
-            observation.sessions = 1;
-            self.attributor.attribute(probe, observation, &mut self.attributed);
-        }
-        events.extend(self.attributed.drain(..).map(|attributed| attributed.event));
-        Ok(interpretation)
+        Ok(self.attribute(probe, events))
+    }
+
+    fn finish(&mut self, events: &mut Vec<Event>) -> Interpretation {
+        self.observations.clear();
+        self.decoder.finish(&mut self.observations);
+        self.attribute(self.probe, events)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command_line;
 pub mod daemon;
 pub mod decode;
+pub mod decode_lines;
 pub mod device_info;
 pub mod event_bus;
 pub mod probe;

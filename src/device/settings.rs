@@ -31,6 +31,21 @@ Exit status: 0 done; 2 (probes) not everything can be traced; 64 the command lin
 replay is damaged or missing; 69 another daemon has the socket; 73 the socket or directory cannot be created; 77 not
 permitted, tracing needs root.";
 
+const DECODE_HELP: &str = "\
+Reads standard input, one parcel in each line:
+  {\"api\": 33, \"code\": 1, \"payload\": \"000000800fff...\"}
+Fields: code and payload (hexadecimal; spaces are fine) are required. api is the Android API level. interface is for a
+parcel whose interface token is missing. data_size is that of the whole parcel, when the payload is only its beginning.
+offsets is the list of places where objects begin. reply is the parcel of the reply.
+
+Writes for each line one object: line, outcome and body, as in the events of a session; or line and error.
+
+Example:
+  echo '{\"api\": 33, \"code\": 2, \"interface\": \"android.content.IContentProvider\",
+         \"payload\": \"010000000d000000636f6e74656e743a2f2f612f62000000\"}' | tr -d '\\n' | candord decode
+
+Exit status: 0 every line was understood; 1 some were not; 74 reading or writing failed.";
+
 /// Traces what apps do on this device and streams it over gRPC.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "candord", version, after_help = EXAMPLES, max_term_width = 120)]
@@ -49,6 +64,9 @@ enum CommandArguments {
     Serve(ServeArguments),
     /// Try every probe and tell what it can see here, and why not more
     Probes(ProbesArguments),
+    /// Decode binder parcels: lines of JSON in, lines of JSON out
+    #[command(after_help = DECODE_HELP)]
+    Decode,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -116,6 +134,8 @@ pub enum Verb {
     Serve(Box<DaemonOptions>),
     /// Tell about the probes.
     Probes(EbpfOptions, Format),
+    /// Decode parcels from standard input.
+    Decode,
 }
 
 /// Arguments that mean nothing.
@@ -138,6 +158,7 @@ impl TryFrom<Arguments> for Settings {
                 Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
             }
             CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
+            CommandArguments::Decode => Verb::Decode,
         };
         Ok(Self { log: arguments.log, verb })
     }

@@ -21,7 +21,9 @@ use open_files::{Name, Object, OpenFiles};
 use process_history::ProcessHistory;
 
 use crate::device::decode::Observation;
-use crate::event::{App, Event, EventBody, Fidelity, FidelityReason, Outcome, Phase, ProbeId, ProcessKey, ProcessRef};
+use crate::event::{
+    App, BinderOwner, Event, EventBody, Fidelity, FidelityReason, Outcome, Phase, ProbeId, ProcessKey, ProcessRef,
+};
 
 /// An event, and the sessions it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +211,14 @@ impl Attributor {
                 self.close(totals.closed, name);
                 sessions
             }
+            EventBody::ProviderAccess(access) => {
+                self.name_owner(&mut access.transaction.owner);
+                sessions
+            }
+            EventBody::ServiceCall(call) => {
+                self.name_owner(&mut call.transaction.owner);
+                sessions
+            }
             EventBody::TlsClientHello(hello) => {
                 self.fill_remote(&mut hello.remote, process, hello.handle);
                 sessions
@@ -218,6 +228,13 @@ impl Attributor {
                 sessions
             }
             _ => sessions,
+        }
+    }
+
+    /// Whose process served a binder transaction.
+    fn name_owner(&self, owner: &mut BinderOwner) {
+        if let Some(user_id) = owner.user_id {
+            owner.app = uid_owner::owner(&self.packages, user_id);
         }
     }
 

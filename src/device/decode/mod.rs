@@ -6,6 +6,7 @@
 //!   same observations, on any system.
 //! * **Test it:** `cargo test device::decode`; `fuzz/` has a target for each parser.
 
+mod binder;
 mod body;
 mod cursor;
 pub mod dns;
@@ -27,6 +28,7 @@ pub mod tls_client_hello;
 pub use error::DecodeError;
 pub use observation::Observation;
 
+use binder::Binder;
 use body::Decoded;
 use layout::{RECORD_FLAG_SAMPLED, RECORD_FLAG_USER_MEMORY, RecordKind};
 use record::{Header, Record};
@@ -40,6 +42,7 @@ use crate::event::{Direction, EventBody, FidelityReason, ProcessKey};
 #[derive(Debug, Default)]
 pub struct Decoder {
     streams: StreamPrefixes,
+    binder: Binder,
 }
 
 impl Decoder {
@@ -73,15 +76,14 @@ impl Decoder {
             | RecordKind::SocketListen
             | RecordKind::SocketAccept => body::socket_act(&record)?,
             RecordKind::SocketTotals => body::socket_totals(&record)?,
-            // Not decoded yet: the record counts as dropped for this reason.
-            kind @ (RecordKind::BinderTransaction
-            | RecordKind::BinderReply
-            | RecordKind::Platform
-            | RecordKind::MethodNames
-            | RecordKind::BinderName) => return Err(DecodeError::UnknownKind(kind.number())),
+            RecordKind::BinderTransaction => return self.binder.transaction(&record, act, out),
+            RecordKind::BinderReply => return self.binder.reply(&record, out),
+            RecordKind::Platform => return self.binder.platform(&record),
+            RecordKind::MethodNames => return self.binder.method_names(&record),
+            RecordKind::BinderName => return self.binder.binder_name(&record),
             RecordKind::SocketPayload => return payload::decode(&record, act, &mut self.streams, out),
         };
-        self.finish_streams(&act, &body, out);
+        self.finish_open(&act, &body, out);
         out.push(act.observe(outcome, body));
         Ok(())
     }
@@ -98,8 +100,26 @@ impl Decoder {
         self.streams.len()
     }
 
-    /// A closed socket or an ended process completes no message any more.
-    fn finish_streams(&mut self, act: &Act, body: &EventBody, out: &mut Vec<Observation>) {
+    /// Binder requests that had to make room before their reply came, and names there was no room for. The requests were
+    /// told, without how they ended.
+    #[must_use]
+    pub fn evicted_binder(&self) -> u64 {
+        self.binder.evicted()
+    }
+
+    /// Binder requests that wait for their reply.
+    #[must_use]
+    pub fn open_binder_calls(&self) -> usize {
+        self.binder.waiting()
+    }
+
+    /// Tells the requests whose reply was not seen, because no more records come.
+    pub fn finish(&mut self, out: &mut Vec<Observation>) {
+        self.binder.finish(out);
+    }
+
+    /// A closed socket or an ended process completes no message, and an ended process gets no reply any more.
+    fn finish_open(&mut self, act: &Act, body: &EventBody, out: &mut Vec<Observation>) {
         match body {
             EventBody::SocketTotals(totals) if totals.closed => {
                 for direction in [Direction::Sent, Direction::Received] {
@@ -110,6 +130,7 @@ impl Decoder {
                 }
             }
             EventBody::ProcessExit(_) => {
+                self.binder.exited(act.process, out);
                 for flow in self.streams.take_process(act.process) {
                     payload::finish(flow, out);
                 }

@@ -237,6 +237,79 @@ impl RecordBuilder {
     }
 }
 
+/// Fields of a binder transaction that tests choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Transaction {
+    /// Number of the transaction.
+    pub debug_id: u64,
+    /// Number of the node.
+    pub node: u64,
+    /// Code.
+    pub code: u32,
+    /// Flags: 1 is one-way.
+    pub flags: u32,
+    /// Bytes of the whole parcel.
+    pub size: u64,
+}
+
+impl RecordBuilder {
+    /// A binder transaction to process 200 of user 10200. The parcel goes into a segment.
+    #[must_use]
+    pub fn binder_transaction(transaction: Transaction) -> Self {
+        let Transaction { debug_id, node, code, flags, size } = transaction;
+        let mut body = Vec::new();
+        for number in [debug_id, node, size, 0, 6_000_000_000_u64] {
+            body.extend(number.to_le_bytes());
+        }
+        for number in [200_u32, 201, 10_200, code, flags, 10_001] {
+            body.extend(number.to_le_bytes());
+        }
+        body.extend([1, 0, 1, 0, 0, 0, 0, 0]);
+        body.extend(b"example.service\0");
+        Self::new(RecordKind::BinderTransaction, &body)
+    }
+
+    /// The end of the transaction `request`; `ending` as in the layout.
+    #[must_use]
+    pub fn binder_reply(request: u64, ending: u32, flags: u32, size: u64) -> Self {
+        let mut body = Vec::new();
+        for number in [request, request + 1, size, 0_u64] {
+            body.extend(number.to_le_bytes());
+        }
+        body.extend(flags.to_le_bytes());
+        body.extend(ending.to_le_bytes());
+        Self::new(RecordKind::BinderReply, &body)
+    }
+
+    /// The API level.
+    #[must_use]
+    pub fn platform(api_level: u32) -> Self {
+        Self::new(RecordKind::Platform, &[api_level.to_le_bytes(), [0; 4]].concat())
+    }
+
+    /// Methods of an interface, read from the device.
+    #[must_use]
+    pub fn method_names(interface: &str, methods: &[(u32, &str)]) -> Self {
+        let mut list = Vec::new();
+        for (code, name) in methods {
+            list.extend(code.to_le_bytes());
+            list.extend(name.as_bytes());
+            list.push(0);
+        }
+        Self::new(RecordKind::MethodNames, &[1_u32.to_le_bytes(), [0; 4]].concat())
+            .segment(SegmentTag::Name, interface.as_bytes())
+            .segment(SegmentTag::Origin, b"/system/framework/framework.jar")
+            .segment(SegmentTag::Methods, &list)
+    }
+
+    /// A node is a service (`what` 1) or serves an authority (2).
+    #[must_use]
+    pub fn binder_name(node: u64, what: u32, name: &str) -> Self {
+        let body = [&node.to_le_bytes()[..], &what.to_le_bytes(), &[0; 4]].concat();
+        Self::new(RecordKind::BinderName, &body).segment(SegmentTag::Name, name.as_bytes())
+    }
+}
+
 /// A realistic record of every kind.
 #[must_use]
 pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
@@ -280,7 +353,28 @@ pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
         (Kind::SocketListen, RecordBuilder::socket(Kind::SocketListen, (0, 3, 7, 128), tcp, near, None)),
         (Kind::SocketAccept, RecordBuilder::socket(Kind::SocketAccept, (8, 4, 8, 0), tcp, near, server)),
         (Kind::SocketTotals, RecordBuilder::socket_totals(2, 6, [1000, 200, 3, 1], server)),
+        (
+            Kind::BinderTransaction,
+            RecordBuilder::binder_transaction(Transaction { debug_id: 7, node: 3, code: 1, flags: 0x11, size: 60 })
+                .segment(SegmentTag::Parcel, &getter()),
+        ),
+        (Kind::BinderReply, RecordBuilder::binder_reply(7, 1, 0, 4).segment(SegmentTag::Parcel, &[0; 4])),
+        (Kind::Platform, RecordBuilder::platform(33)),
+        (Kind::MethodNames, RecordBuilder::method_names("example.IGetter", &[(1, "get"), (2, "getAll")])),
+        (Kind::BinderName, RecordBuilder::binder_name(3, 1, "getter")),
         (Kind::SocketPayload, RecordBuilder::payload((2, 6, 1), (1, 1), 0, request.len(), server, request)),
     ];
     records.into_iter().map(|(kind, record)| (kind, record.build())).collect()
+}
+
+/// A parcel of Android 11 and later that asks `example.IGetter` for something.
+fn getter() -> Vec<u8> {
+    let mut parcel = Vec::new();
+    for word in [0x8000_0000_u32, 0xffff_ffff, 0x5359_5354, 15] {
+        parcel.extend(word.to_le_bytes());
+    }
+    for unit in "example.IGetter\0".encode_utf16() {
+        parcel.extend(unit.to_le_bytes());
+    }
+    parcel
 }

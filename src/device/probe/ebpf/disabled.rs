@@ -16,11 +16,11 @@ pub fn open_with(options: &EbpfOptions) -> Opened {
         EbpfChoice::SystemCalls => ProbeId::EbpfSystemCalls,
         EbpfChoice::Auto | EbpfChoice::KernelObjects => ProbeId::EbpfKernelObjects,
     };
-    let statuses = [Family::Process, Family::File, Family::Socket]
-        .into_iter()
+    let statuses = Family::TRACED
+        .iter()
         .map(|family| ProbeStatus {
             probe,
-            family,
+            family: *family,
             state: ProbeState::Unsupported,
             reason: "built without eBPF: build with the cargo feature `ebpf`".to_owned(),
         })
@@ -36,7 +36,7 @@ mod tests {
     fn every_family_is_answered_as_unsupported() {
         let opened = open(EbpfChoice::Auto);
         assert!(opened.probe.is_none());
-        assert_eq!(opened.statuses.len(), 3);
+        assert_eq!(opened.statuses.len(), Family::TRACED.len());
         assert!(opened.statuses.iter().all(|status| status.state == ProbeState::Unsupported));
     }
 }

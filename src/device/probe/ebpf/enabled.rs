@@ -37,9 +37,9 @@ pub fn open_with(options: &EbpfOptions) -> Opened {
 
 fn refused(tier: Tier, error: &LoadError) -> impl Iterator<Item = ProbeStatus> + use<> {
     let (state, reason) = (error.state(), error.to_string());
-    [Family::Process, Family::File, Family::Socket].into_iter().map(move |family| ProbeStatus {
+    Family::TRACED.iter().map(move |family| ProbeStatus {
         probe: tier.probe(),
-        family,
+        family: *family,
         state,
         reason: reason.clone(),
     })

@@ -9,8 +9,8 @@ use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_alig
 use thiserror::Error;
 
 use super::calls::{HANDLERS, operation_table};
-use super::map_layout::{ACCOUNT_SIZE, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
-use super::{EbpfOptions, tracefs};
+use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::{EbpfOptions, binder, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
@@ -124,9 +124,20 @@ pub(super) struct Loaded {
     pub(super) unix_names: HashMap<MapData, DescriptorKey, [u8; UNIX_NAMES_SIZE]>,
     pub(super) accounts: PerCpuArray<MapData, [u8; ACCOUNT_SIZE]>,
     pub(super) session_losses: HashMap<MapData, u64, [u64; 2]>,
+    pub(super) binder_calls: HashMap<MapData, u32, BinderCallBytes>,
     /// Keeps the handlers in their table, and the programs attached.
     _handlers: ProgramArray<MapData>,
     _programs: Ebpf,
+}
+
+impl Loaded {
+    /// Whether nothing was refused but what depends on the binder driver, which another object would not change.
+    fn is_whole(&self) -> bool {
+        self.statuses
+            .iter()
+            .filter(|status| !binder::FAMILIES.contains(&status.family))
+            .all(|status| status.state == ProbeState::Attached)
+    }
 }
 
 /// A program that does nothing, attached to every system call until dropped: what benchmarks compare with.
@@ -164,15 +175,15 @@ fn raw_tracepoint<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut RawT
 
 /// How a program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hook {
+pub(super) enum Hook<'a> {
     /// A raw tracepoint of this name.
-    Raw(&'static str),
-    /// A tracepoint of the group `sched`, in the form with fields.
-    Scheduler(&'static str),
+    Raw(&'a str),
+    /// A tracepoint of this group and name, in the form with fields.
+    Fields(&'a str, &'a str),
 }
 
 /// A program, where it is attached, and the families that are incomplete without it.
-type Attachment = (&'static str, Hook, &'static [Family]);
+type Attachment = (&'static str, Hook<'static>, &'static [Family]);
 
 const KERNEL_OBJECTS_HOOKS: &[Attachment] = &[
     ("process_start", Hook::Raw("sched_process_fork"), &[Family::Process]),
@@ -183,9 +194,9 @@ const KERNEL_OBJECTS_HOOKS: &[Attachment] = &[
 
 const SYSTEM_CALLS_HOOKS: &[Attachment] = &[
     ("thread_start", Hook::Raw("task_newtask"), &[Family::Process]),
-    ("process_start", Hook::Scheduler("sched_process_fork"), &[Family::Process]),
-    ("process_exec", Hook::Scheduler("sched_process_exec"), &[Family::Process]),
-    ("process_exit", Hook::Scheduler("sched_process_exit"), &[Family::Process]),
+    ("process_start", Hook::Fields("sched", "sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Fields("sched", "sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Fields("sched", "sched_process_exit"), &[Family::Process]),
     (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
 ];
 
@@ -197,11 +208,11 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
     raise_memory_limit();
     drop(load_canary()?);
     match tier {
-        Tier::KernelObjects => match load_tier(tier, KERNEL_OBJECTS, options) {
-            Ok(loaded) if loaded.statuses.iter().all(|status| status.state == ProbeState::Attached) => Ok(loaded),
+        Tier::KernelObjects => tracefs::with_tracefs(|| match load_tier(tier, KERNEL_OBJECTS, options) {
+            Ok(loaded) if loaded.is_whole() => Ok(loaded),
             // Kernels before 5.11 refuse reading without calls.
             _ => load_tier(tier, KERNEL_OBJECTS_BY_CALLS, options),
-        },
+        }),
         Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, SYSTEM_CALLS, options)),
     }
 }
@@ -223,7 +234,9 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
     let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
     let mut loader = EbpfLoader::new();
-    for (name, offset) in &offsets {
+    let binder_driver = binder::Driver::find();
+    let binder_places = binder_driver.as_ref().map(binder::Driver::places).unwrap_or_default();
+    for (name, offset) in offsets.iter().chain(&binder_places) {
         loader.override_global(name, offset, true);
     }
     let mut programs = loader
@@ -254,15 +267,19 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
             Err(reason) => refusals.push((*families, format!("program {name}: {reason}"))),
         }
     }
+    let binder_state = binder::attach_all(&mut programs, btf.as_ref(), tier, binder_driver.as_ref());
     drop(btf);
     return_memory();
     if !attached.contains(&SYSTEM_CALL_EXIT) {
         let reasons: Vec<_> = refusals.into_iter().map(|(_, reason)| reason).collect();
         return Err(LoadError::Denied(format!("{}. {}", reasons.join("; "), way_out())));
     }
+    binder::fill_maps(&mut programs)?;
+    let mut statuses = statuses(tier, &refusals);
+    statuses.extend(binder_state.statuses(tier));
     Ok(Loaded {
         tier,
-        statuses: statuses(tier, &refusals),
+        statuses,
         ring: take(&mut programs, "ring")?,
         ring_bytes,
         settings: take(&mut programs, "settings")?,
@@ -273,6 +290,7 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
         unix_names: take(&mut programs, "unix_socket_names")?,
         accounts: take(&mut programs, "accounts")?,
         session_losses: take(&mut programs, "session_losses")?,
+        binder_calls: take(&mut programs, "binder_calls")?,
         _handlers: handlers,
         _programs: programs,
     })
@@ -288,7 +306,7 @@ fn object_error(tier: Tier, error: &EbpfError) -> LoadError {
     }
 }
 
-fn take<M>(programs: &mut Ebpf, name: &str) -> Result<M, LoadError>
+pub(super) fn take<M>(programs: &mut Ebpf, name: &str) -> Result<M, LoadError>
 where
     M: TryFrom<aya::maps::Map, Error = MapError>,
 {
@@ -331,14 +349,14 @@ fn load_program(programs: &mut Ebpf, btf: Option<&Btf>, name: &str) -> Result<Pr
     }
 }
 
-fn attach(programs: &mut Ebpf, btf: Option<&Btf>, name: &str, hook: Hook) -> Result<(), String> {
+pub(super) fn attach(programs: &mut Ebpf, btf: Option<&Btf>, name: &str, hook: Hook<'_>) -> Result<(), String> {
     load_program(programs, btf, name)?;
     let absent = || format!("this build has no program {name}");
     match (programs.program_mut(name).ok_or_else(absent)?, hook) {
         (Program::RawTracePoint(program), Hook::Raw(tracepoint)) => program.attach(tracepoint).map(|_| ()),
         // The tracepoint was chosen when it was loaded.
         (Program::BtfTracePoint(program), Hook::Raw(_)) => program.attach().map(|_| ()),
-        (Program::TracePoint(program), Hook::Scheduler(tracepoint)) => program.attach("sched", tracepoint).map(|_| ()),
+        (Program::TracePoint(program), Hook::Fields(group, tracepoint)) => program.attach(group, tracepoint).map(|_| ()),
         _ => return Err(absent()),
     }
     .map_err(|error| chain(&error))

@@ -54,6 +54,28 @@ pub(super) const DESCRIPTOR_FILE: u8 = 1;
 /// `enum descriptor_kind`.
 pub(super) const DESCRIPTOR_SOCKET: u8 = 2;
 
+/// Size of `struct binder_call`.
+pub(super) const BINDER_CALL_SIZE: usize = 144;
+/// `struct binder_call`, as bytes.
+pub(super) type BinderCallBytes = [u8; BINDER_CALL_SIZE];
+
+/// Offsets in `struct binder_call`.
+pub(super) mod binder_call {
+    pub(in super::super) const SESSIONS: usize = 0;
+    pub(in super::super) const TIME_NS: usize = 8;
+    pub(in super::super) const RECEIVER: usize = 60;
+    pub(in super::super) const FLAGS: usize = 68;
+    pub(in super::super) const STATE: usize = 72;
+}
+
+/// `TF_ONE_WAY` of a transaction's flags.
+pub(super) const BINDER_ONE_WAY: u32 = 1;
+/// `enum binder_call_state`.
+pub(super) const BINDER_CALL_NO_REPLY: u32 = 2;
+
+/// `struct interface_key`: a descriptor in UTF-16, filled with zeros.
+pub(super) type InterfaceKey = [u8; 128];
+
 /// Programs with an account, by index: `enum program`.
 pub(super) const PROGRAMS: &[(u32, &str)] = &[
     (1, "file_open"),
@@ -68,6 +90,10 @@ pub(super) const PROGRAMS: &[(u32, &str)] = &[
     (10, "process_start"),
     (11, "process_exec"),
     (12, "process_exit"),
+    (13, "binder_sent"),
+    (14, "binder_reference"),
+    (15, "binder_received"),
+    (16, "binder_delivered"),
 ];
 
 /// Size of `struct account`.
@@ -94,6 +120,8 @@ pub fn map_layout_assertions() -> String {
         ("descriptor_key", size_of::<DescriptorKey>()),
         ("unix_names", UNIX_NAMES_SIZE),
         ("account", ACCOUNT_SIZE),
+        ("binder_call", BINDER_CALL_SIZE),
+        ("interface_key", size_of::<InterfaceKey>()),
         ("session_loss", size_of::<[u64; 2]>()),
     ];
     let offsets = [
@@ -124,6 +152,11 @@ pub fn map_layout_assertions() -> String {
         ("unix_names", "local", 2),
         ("unix_names", "remote", 2 + UNIX_NAME_MAX),
         ("session_loss", "map_full", 8),
+        ("binder_call", "sessions", binder_call::SESSIONS),
+        ("binder_call", "time_ns", binder_call::TIME_NS),
+        ("binder_call", "receiver", binder_call::RECEIVER),
+        ("binder_call", "flags", binder_call::FLAGS),
+        ("binder_call", "state", binder_call::STATE),
     ];
     let mut source = String::new();
     for (structure, size) in sizes {
@@ -134,6 +167,7 @@ pub fn map_layout_assertions() -> String {
             "_Static_assert(__builtin_offsetof(struct {structure}, {field}) == {offset}, \"{structure}.{field}\");\n"
         ));
     }
+    source.push_str(&format!("_Static_assert(BINDER_CALL_NO_REPLY == {BINDER_CALL_NO_REPLY}, \"call state\");\n"));
     for (index, name) in PROGRAMS {
         source.push_str(&format!("_Static_assert(PROGRAM_{} == {index}, \"{name}\");\n", name.to_uppercase()));
     }

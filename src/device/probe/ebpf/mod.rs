@@ -9,6 +9,8 @@
 //! trying. Without the cargo feature `ebpf` the same [`open`] answers that this build has none.
 
 #[cfg(feature = "ebpf")]
+mod binder;
+#[cfg(feature = "ebpf")]
 mod calls;
 #[cfg(feature = "ebpf")]
 mod completion;

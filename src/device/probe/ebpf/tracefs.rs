@@ -1,4 +1,4 @@
-//! The tracing file system, for kernels without BTF: the places of a tracepoint's fields are written there.
+//! The tracing file system: which tracepoints there are, and the places of their fields.
 
 use std::path::{Path, PathBuf};
 
@@ -61,9 +61,19 @@ fn read_format(place: &Path, event: &str) -> Option<String> {
     std::fs::read_to_string(place.join("events/sched").join(event).join("format")).ok()
 }
 
+/// The format file of a tracepoint, if there is such a tracepoint.
+pub(super) fn event_format(group: &str, event: &str) -> Option<String> {
+    std::fs::read_to_string(mounted()?.join("events").join(group).join(event).join("format")).ok()
+}
+
+/// Whether tracepoints can be looked up at all.
+pub(super) fn is_readable() -> bool {
+    mounted().is_some()
+}
+
 /// The offset of a field in a format file. A line of it, where the gaps are tabs:
 /// `field:pid_t child_pid; offset:20; size:4; signed:1;`
-fn field_offset(format: &str, field: &str) -> Option<i32> {
+pub(super) fn field_offset(format: &str, field: &str) -> Option<i32> {
     format.lines().find_map(|line| {
         let declaration = line.trim().strip_prefix("field:")?;
         let (declared, rest) = declaration.split_once(';')?;

@@ -34,6 +34,7 @@ static __u64 (*current_uid_gid)(void) UNUSED = (void *)15;
 static long (*current_comm)(void *buffer, __u32 size) UNUSED = (void *)16;
 static __u64 (*current_task_address)(void) UNUSED = (void *)35;
 static void *(*current_task_typed)(void) UNUSED = (void *)158;
+static void *(*task_registers)(void *task) UNUSED = (void *)175;
 static long (*read_user)(void *to, __u32 size, const void *from) UNUSED = (void *)112;
 static long (*read_kernel)(void *to, __u32 size, const void *from) UNUSED = (void *)113;
 static long (*read_user_string)(void *to, __u32 size, const void *from) UNUSED = (void *)114;

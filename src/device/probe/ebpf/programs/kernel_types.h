@@ -33,6 +33,7 @@ struct super_block {
 struct inode {
 	__u16 i_mode;
 	unsigned long i_ino;
+	__u32 i_rdev;
 	struct super_block *i_sb;
 };
 
@@ -188,6 +189,7 @@ struct call_registers { /* from r10 on */
 	__u64 r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs;
 };
 #define REGISTERS_BLOCK_OFFSET 56
+#define REGISTERS_BX_OFFSET 40
 
 #elif defined(__TARGET_ARCH_arm64)
 

@@ -69,7 +69,11 @@ enum program {
 	PROGRAM_PROCESS_START = 10,
 	PROGRAM_PROCESS_EXEC = 11,
 	PROGRAM_PROCESS_EXIT = 12,
-	PROGRAM_COUNT = 13,
+	PROGRAM_BINDER_SENT = 13,
+	PROGRAM_BINDER_REFERENCE = 14,
+	PROGRAM_BINDER_RECEIVED = 15,
+	PROGRAM_BINDER_DELIVERED = 16,
+	PROGRAM_COUNT = 17,
 };
 
 enum selected_by {
@@ -145,6 +149,59 @@ struct unix_names {
 	__u8 remote_length;
 	char local[UNIX_NAME_MAX];
 	char remote[UNIX_NAME_MAX];
+};
+
+/* References that are remembered of one parcel; calls under way that are remembered of one thread. */
+#define BINDER_NODES_MAX 8
+#define BINDER_DEPTH_MAX 16
+
+enum binder_call_state {
+	BINDER_CALL_TOLD = 1,     /* its record was made; what is still to come is its end */
+	BINDER_CALL_NO_REPLY = 2, /* the thread that waited for the reply is gone */
+};
+
+/* A binder transaction of a selected sender: what the record of it needs that only the sender's thread knows. */
+struct binder_call {
+	__u64 sessions;
+	__u64 time_ns;
+	__u64 start_ns;
+	char comm[16];
+	__u32 tgid;
+	__u32 tid;
+	__u32 uid;
+	__u32 gid;
+	__u32 target_node;
+	__u32 receiver;   /* process that it was sent to */
+	__u32 code;
+	__u32 flags;      /* TF_* */
+	__u32 state;      /* enum binder_call_state, or-ed */
+	__u32 node_count; /* references made for whoever gets the parcel; can be more than there is room for */
+	struct {
+		__u32 node;
+		__u32 handle;
+	} nodes[BINDER_NODES_MAX];
+};
+
+#define BINDER_SERVING 0
+
+/* A thread that uses binder, as far as selected senders are concerned. */
+struct binder_thread {
+	__u64 argument;        /* of the call into the driver, where it cannot be had at the call's end */
+	__u32 received;        /* number of what was delivered in this call into the driver */
+	__u32 translating;     /* number of what was sent last, whose references follow */
+	__u32 translating_for; /* the call that they belong to: it, or the one it answers */
+	__u32 sent;            /* calls that were seen to be sent, since the last look */
+	__u32 one_way_sent;    /* the last of them waits for no reply */
+	__u32 refused;         /* calls that the driver refused before it made them known, and has not yet said so */
+	__u32 depth;
+	__u32 outstanding[BINDER_DEPTH_MAX]; /* numbers of calls; BINDER_SERVING: one that this thread serves */
+	__u32 pad;
+};
+
+/* An interface descriptor in UTF-16, filled with zeros. Longer ones are never wanted. */
+#define INTERFACE_KEY_SIZE 128
+struct interface_key {
+	__u8 text[INTERFACE_KEY_SIZE];
 };
 
 #endif

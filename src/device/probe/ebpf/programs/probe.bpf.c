@@ -12,6 +12,7 @@
 #include "map_layout.h"
 #include "state.h"
 #include "record.h"
+#include "binder_state.h"
 #include "path_walk.h"
 #include "descriptor.h"
 #include "file.h"
@@ -20,5 +21,7 @@
 #include "socket.h"
 #include "transfer.h"
 #include "dispatch.h"
+#include "binder_send.h"
+#include "binder_deliver.h"
 
 char program_license[] SECTION("license") = "Dual BSD/GPL";

@@ -149,6 +149,7 @@ int process_exit(__u64 *context)
 	struct process_exit_body *body;
 	struct scratch *s;
 
+	binder_thread_ends();
 	/* Only the last thread ends the process. */
 	if (FIELD(signal, live.counter) != 0)
 		return 0;
@@ -280,6 +281,7 @@ int process_exit(void *context)
 	struct process_exit_body *body;
 	struct scratch *s;
 
+	binder_thread_ends();
 	if (exit_group_dead_offset >= 0)
 		last = (tracepoint_number(context, exit_group_dead_offset) & 0xff) != 0;
 	if (!last)

@@ -54,7 +54,8 @@ enum entry {
 	ENTRY_PROCESS_START = 1,
 	ENTRY_PROCESS_EXEC = 2,
 	ENTRY_PROCESS_EXIT = 3,
-	ENTRY_COUNT = 4,
+	ENTRY_BINDER = 4,
+	ENTRY_COUNT = 5,
 };
 
 struct {
