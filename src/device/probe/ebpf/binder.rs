@@ -13,7 +13,7 @@ use aya::{Btf, Ebpf};
 use super::loader::{Hook, LoadError, Tier, attach, take};
 use super::map_layout::InterfaceKey;
 use super::tracefs;
-use crate::event::{Family, ProbeState, ProbeStatus};
+use crate::event::{Family, PRIVACY_INTERFACES, ProbeState, ProbeStatus};
 
 /// The families that come from binder.
 pub(super) const FAMILIES: &[Family] = &[Family::Provider, Family::Service];
@@ -202,7 +202,7 @@ pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, dri
 pub(super) fn fill_maps(programs: &mut Ebpf) -> Result<(), LoadError> {
     let refused = |map: &str, error: &dyn std::fmt::Display| LoadError::Unsupported(format!("map {map}: {error}"));
     let mut interfaces: HashMap<MapData, InterfaceKey, u32> = take(programs, "wanted_interfaces")?;
-    for interface in WANTED {
+    for interface in PRIVACY_INTERFACES.iter().map(|interface| interface.descriptor) {
         let Some(key) = interface_key(interface) else {
             return Err(LoadError::Unsupported(format!("the interface {interface} is longer than the programs compare")));
         };
@@ -232,15 +232,6 @@ fn device_number(path: &Path) -> Option<u32> {
     let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
     u32::try_from(major << 20 | minor).ok().filter(|number| *number != 0)
 }
-
-const WANTED: &[&str] = &[
-    "android.os.IServiceManager",
-    "android.app.IActivityManager",
-    "android.content.IContentProvider",
-    "com.android.internal.telephony.IPhoneSubInfo",
-    "android.location.ILocationManager",
-    "android.content.pm.IPackageManager",
-];
 
 #[cfg(test)]
 mod tests {

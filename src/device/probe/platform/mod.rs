@@ -48,6 +48,15 @@ pub fn open(root: PathBuf, cache: Option<PathBuf>) -> Box<dyn Probe> {
     Box::new(PlatformProbe::new(root, Cache::at(cache)))
 }
 
+/// What the probe can name on the system below `root`, once it has looked.
+#[must_use]
+pub fn statuses(root: PathBuf, cache: Option<PathBuf>) -> Vec<ProbeStatus> {
+    let mut probe = PlatformProbe::new(root, Cache::at(cache));
+    probe.tables.wait(TABLES_WAIT);
+    probe.take_names(LOOKUP_TIME);
+    probe.statuses()
+}
+
 /// Nodes of services, or why there are none, and whether that was refused.
 type Names = Result<Vec<(&'static str, u64)>, (String, bool)>;
 
