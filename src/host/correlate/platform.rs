@@ -31,7 +31,7 @@ impl Correlator<'_> {
         let path = access.uri.as_deref().map(path_of).unwrap_or_default();
         let call =
             access.call_method.as_deref().map(|method| (method, access.call_argument.as_deref().unwrap_or_default()));
-        let types = match self.ontology().platform.of_provider(&access.authority, path, call) {
+        let types = match self.ontology.platform.of_provider(&access.authority, path, call) {
             Taken::Types(types) => types.to_vec(),
             Taken::AtLeast(types) => {
                 if Effect::of(event.outcome) == Effect::Done {
@@ -50,7 +50,7 @@ impl Correlator<'_> {
             return;
         }
         let transaction = &call.transaction;
-        let platform = &self.ontology().platform;
+        let platform = &self.ontology.platform;
         let types = match platform.of_service(&transaction.interface, call.method.as_deref(), transaction.code) {
             Taken::Types(types) => types.to_vec(),
             Taken::AtLeast(types) => {
