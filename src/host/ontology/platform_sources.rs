@@ -319,6 +319,20 @@ mod tests {
         assert!(matches!(taken(oaid, "code 1"), Taken::Types([_])), "whatever it is, it is that");
     }
 
+    /// Whoever adds an interface to the table of the device says here what it gives, or why it gives nothing.
+    #[test]
+    fn every_interface_that_is_traced_has_a_row() {
+        let ontology = ontology();
+        let elsewhere = ["android.content.IContentProvider", "android.os.IServiceManager"];
+        for interface in crate::event::PRIVACY_INTERFACES {
+            let known = ontology.platform.interfaces().any(|known| known == interface.descriptor);
+            assert_eq!(known, !elsewhere.contains(&interface.descriptor), "{}", interface.descriptor);
+        }
+        for interface in ontology.platform.interfaces() {
+            assert!(crate::event::privacy_interface(interface).is_some(), "{interface} is not traced");
+        }
+    }
+
     #[test]
     fn mistakes_are_placed() {
         let mut problems = Diagnostics::default();
