@@ -9,7 +9,9 @@ use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_alig
 use thiserror::Error;
 
 use super::calls::{HANDLERS, operation_table};
-use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::map_layout::{
+    ACCOUNT_SIZE, BinderCallBytes, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings,
+};
 use super::{EbpfOptions, binder, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
@@ -356,7 +358,9 @@ pub(super) fn attach(programs: &mut Ebpf, btf: Option<&Btf>, name: &str, hook: H
         (Program::RawTracePoint(program), Hook::Raw(tracepoint)) => program.attach(tracepoint).map(|_| ()),
         // The tracepoint was chosen when it was loaded.
         (Program::BtfTracePoint(program), Hook::Raw(_)) => program.attach().map(|_| ()),
-        (Program::TracePoint(program), Hook::Fields(group, tracepoint)) => program.attach(group, tracepoint).map(|_| ()),
+        (Program::TracePoint(program), Hook::Fields(group, tracepoint)) => {
+            program.attach(group, tracepoint).map(|_| ())
+        }
         _ => return Err(absent()),
     }
     .map_err(|error| chain(&error))
