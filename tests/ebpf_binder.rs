@@ -463,7 +463,7 @@ fn of_twenty_thousand_calls_none_is_lost() {
 #[ignore = "needs the test device"]
 fn what_does_not_fit_the_ring_is_counted() {
     let mut world = World::small(4096);
-    assert_eq!(world.app.ask(&format!("burst 1000 0 {PROVIDER} 80 size=400")).is_empty(), false);
+    assert_ne!(world.app.ask(&format!("burst 1000 0 {PROVIDER} 80 size=400")), "");
     world.burst(&format!("burst 1 0 {PROVIDER} 81"));
     let delivered = world.program("binder_delivered");
     assert_eq!(delivered.seen, 2002);
