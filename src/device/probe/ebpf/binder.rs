@@ -137,7 +137,7 @@ impl State {
 pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, driver: Option<&Driver>) -> State {
     let Some(driver) = driver else {
         return if tracefs::is_readable() {
-            State::of(ProbeState::Unsupported, "this kernel has no binder driver, or had none when the daemon started")
+            State::of(ProbeState::Absent, "this kernel has no binder driver, or had none when the daemon started")
         } else {
             State::of(ProbeState::Denied, "the tracing file system can be neither read nor mounted")
         };

@@ -59,10 +59,10 @@ pub(super) fn complete(record: &[u8], proc_root: &Path, start_times: &mut StartT
     let header = view.header();
     let pid = header.tgid;
     let mut builder = RecordBuilder::continue_from(record);
-    if header.start_ns == 0 {
-        if let Some(start_ns) = start_times.traced(proc_root, pid) {
-            builder = builder.header(record_header::START_NS, &start_ns.to_le_bytes());
-        }
+    if header.start_ns == 0
+        && let Some(start_ns) = start_times.traced(proc_root, pid)
+    {
+        builder = builder.header(record_header::START_NS, &start_ns.to_le_bytes());
     }
     let link = |name: String| std::fs::read_link(proc_root.join(pid.to_string()).join(name)).ok();
     let relative_to = |tag: u8, directory: u32| {
