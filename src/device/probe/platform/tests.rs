@@ -89,7 +89,6 @@ fn the_devices_own_names_come_before_the_shipped_ones() {
 fn a_long_table_is_split_and_loses_nothing() {
     let methods: Vec<(u32, String)> =
         (1..=440).map(|code| (code, format!("aMethodWithALongNameAsTheyAre{code}"))).collect();
-    let mut tables = DeviceTables::default();
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("system/framework/a.jar");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -98,7 +97,7 @@ fn a_long_table_is_split_and_loses_nothing() {
         CompressionMethod::Stored,
         &[("classes.dex", &stub("com/android/internal/telephony/ITelephony", &[("x", 1)]))],
     );
-    std::mem::swap(&mut tables, &mut tables::read(root.path(), &Cache::at(None)));
+    let mut tables = tables::read(root.path(), &Cache::at(None));
     tables.interfaces.get_mut("com.android.internal.telephony.ITelephony").unwrap().methods =
         methods.iter().cloned().collect();
     let mut batch = RawBatch::new(ProbeId::Platform);
