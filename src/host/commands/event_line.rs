@@ -7,7 +7,8 @@ use anstyle::Style;
 
 use super::terminal::{BAD, FAINT, GOOD, STRONG, WARN, cut, harmless, padded, styled};
 use crate::event::{
-    DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, OpenAccess, Outcome, StreamEntry, Transport,
+    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, MethodSource, OpenAccess,
+    Outcome, ProviderAccess, ServiceCall, StreamEntry, Transport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -120,6 +121,9 @@ impl EventLines {
     /// The main facts. Exhaustive: a new kind does not compile until it has a text.
     pub(super) fn facts(&self, event: &Event) -> String {
         let failure = match event.outcome {
+            // A binder transaction has no errno; its body says what it has.
+            Outcome::Denied(0) => "  (denied)".to_owned(),
+            Outcome::Failed(0) => "  (failed)".to_owned(),
             Outcome::Denied(errno) | Outcome::Failed(errno) => {
                 format!("  ({})", nix::errno::Errno::from_raw(errno).desc())
             }
@@ -208,16 +212,8 @@ impl EventLines {
                 &format!("http://{}{}", request.host.as_deref().unwrap_or("(no host)"), request.path),
                 &request.remote.as_ref().map_or_else(String::new, |remote| format!("to {remote}")),
             ]),
-            EventBody::ProviderAccess(access) => join(&[
-                access.method.name(),
-                access.uri.as_deref().unwrap_or(&access.authority),
-                access.call_method.as_deref().unwrap_or(""),
-                access.call_argument.as_deref().unwrap_or(""),
-            ]),
-            EventBody::ServiceCall(call) => join(&[
-                &call.transaction.interface,
-                &call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code)),
-            ]),
+            EventBody::ProviderAccess(access) => provider_access(access),
+            EventBody::ServiceCall(call) => service_call(call),
             EventBody::PhaseMark(mark) => join(&["from here on:", mark.phase.as_str(), &mark.note]),
         };
         facts + &failure
@@ -235,6 +231,68 @@ impl EventLines {
     fn optional_endpoint(&self, endpoint: Option<&Endpoint>) -> String {
         endpoint.map_or_else(|| "(peer not seen)".to_owned(), |endpoint| self.endpoint(endpoint))
     }
+}
+
+/// `query content://... [columns] where ... -> 3 rows, served by ...`.
+fn provider_access(access: &ProviderAccess) -> String {
+    let columns =
+        if access.projection.is_empty() { String::new() } else { format!("[{}]", access.projection.join(", ")) };
+    let selection = access.selection.as_ref().map(|selection| format!("where {selection}"));
+    let rows = match (access.result_rows, access.operations) {
+        (Some(1), _) => "-> 1 row".to_owned(),
+        (Some(rows), _) => format!("-> {rows} rows"),
+        (None, Some(operations)) => format!("({operations} operations)"),
+        (None, None) => String::new(),
+    };
+    join(&[
+        access.method.name(),
+        access.uri.as_deref().unwrap_or(&access.authority),
+        access.call_method.as_deref().unwrap_or(""),
+        access.call_argument.as_deref().unwrap_or(""),
+        access.open_mode.as_deref().unwrap_or(""),
+        &columns,
+        selection.as_deref().unwrap_or(""),
+        &rows,
+        &transaction_end(&access.transaction),
+    ])
+}
+
+/// `location getLastLocation(provider=gps), served by ...`. A name from a shipped table may be that of another release.
+fn service_call(call: &ServiceCall) -> String {
+    let method = call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code));
+    let arguments: Vec<String> =
+        call.arguments.iter().map(|argument| format!("{}={}", argument.name, argument.value)).collect();
+    let items = call.result_count.map(|count| format!("-> {count} items"));
+    join(&[
+        call.service.as_deref().unwrap_or(&call.transaction.interface),
+        &format!("{method}({})", arguments.join(", ")),
+        if call.method_source == MethodSource::Shipped { "(name from a shipped table)" } else { "" },
+        items.as_deref().unwrap_or(""),
+        &transaction_end(&call.transaction),
+    ])
+}
+
+/// Who served, and what is wrong with what was seen.
+fn transaction_end(transaction: &BinderTransaction) -> String {
+    let owner = &transaction.owner;
+    let server = match (&owner.app.package, owner.app.candidates.is_empty(), owner.user_id) {
+        (Some(package), ..) => format!("by {package}"),
+        (None, false, _) => format!("by {}", owner.app.candidates.join(" or ")),
+        (None, true, Some(user_id)) => format!("by uid {user_id}"),
+        (None, true, None) => String::new(),
+    };
+    let exception = match transaction.exception {
+        None | Some(0) => String::new(),
+        Some(-1) => "(security exception)".to_owned(),
+        Some(code) => format!("(exception {code})"),
+    };
+    let undecoded = transaction.decode_error.as_ref().map(|error| format!("(not decoded to its end: {error})"));
+    join(&[
+        if transaction.one_way { "(one way)" } else { "" },
+        &server,
+        &exception,
+        undecoded.as_deref().unwrap_or(if transaction.cut { "..." } else { "" }),
+    ])
 }
 
 fn join(parts: &[&str]) -> String {

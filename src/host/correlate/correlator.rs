@@ -14,7 +14,7 @@ use super::tally::{Proof, RateMeter, Tally};
 use super::verdict::{Actor, Verdict};
 use crate::event::{
     App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
-    SessionEnd, SessionHeader, SocketConnect, SocketTotals, StreamEntry, Transport,
+    ProviderAccess, SessionEnd, SessionHeader, SocketConnect, SocketTotals, StreamEntry, Transport,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
@@ -40,7 +40,7 @@ impl Effect {
         }
     }
 
-    fn of(outcome: Outcome) -> Self {
+    pub(super) fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Ok | Outcome::InProgress | Outcome::Unknown => Self::Done,
             Outcome::Denied(_) => Self::Denied,
@@ -57,7 +57,7 @@ pub struct CorrelateOptions {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct DataKey {
+pub(super) struct DataKey {
     data_type: TypeId,
     actor: u32,
     phase: u16,
@@ -104,6 +104,7 @@ pub struct Correlator<'a> {
     contacts: HashMap<ContactKey, Tally>,
     limits: BTreeMap<TypeId, Limit>,
     rates: BTreeMap<(TypeId, String), RateExcess>,
+    unknown_providers: BTreeMap<String, u64>,
     nameless_local: BTreeMap<String, u64>,
     dns_bypass: BTreeMap<String, u64>,
 }
@@ -144,6 +145,7 @@ impl<'a> Correlator<'a> {
             contacts: HashMap::new(),
             limits: Limit::of_terms(terms, ontology),
             rates: BTreeMap::new(),
+            unknown_providers: BTreeMap::new(),
             nameless_local: BTreeMap::new(),
             dns_bypass: BTreeMap::new(),
         }
@@ -211,6 +213,8 @@ impl<'a> Correlator<'a> {
                 }
             }
             EventBody::SocketTotals(totals) => self.socket_totals(event, totals),
+            EventBody::ProviderAccess(access) => self.provider_access(event, access),
+            EventBody::ServiceCall(call) => self.service_call(event, call),
             EventBody::DnsAnswer(answer) => {
                 self.names.learn(event.user_id, event.time_ns, answer);
                 if self.names.dropped > 0 {
@@ -238,9 +242,6 @@ impl<'a> Correlator<'a> {
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
-            // Not judged yet: providers and services have no data types so far.
-            | EventBody::ProviderAccess(_)
-            | EventBody::ServiceCall(_)
             | EventBody::PhaseMark(_) => {}
         }
     }
@@ -368,8 +369,22 @@ impl<'a> Correlator<'a> {
         }
     }
 
+    pub(super) fn ontology(&self) -> &'a Ontology {
+        self.ontology
+    }
+
+    /// Notes a provider of another app whose data no table knows.
+    pub(super) fn unknown_provider(&mut self, event: &Event, access: &ProviderAccess) {
+        if Effect::of(event.outcome) == Effect::Done
+            && (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority))
+        {
+            let count = self.unknown_providers.entry(access.authority.clone()).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+
     /// Counts one reading of these types.
-    fn read(&mut self, event: &Event, types: &[TypeId], effect: Effect, place: &str) -> Vec<DataKey> {
+    pub(super) fn read(&mut self, event: &Event, types: &[TypeId], effect: Effect, place: &str) -> Vec<DataKey> {
         let mut keys = Vec::new();
         if types.is_empty() {
             return keys;
@@ -667,6 +682,7 @@ impl<'a> Correlator<'a> {
             contacts,
             limits: self.limits,
             rates: self.rates,
+            unknown_providers: self.unknown_providers,
             nameless_local: self.nameless_local,
             dns_bypass: self.dns_bypass,
             judged: self.judged,

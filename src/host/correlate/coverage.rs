@@ -263,7 +263,7 @@ impl Coverage {
             blind.push(Blindness::always(&[], reason));
         }
         if self.has_header {
-            for family in [Family::Process, Family::File, Family::Socket] {
+            for family in Family::TRACED.iter().copied() {
                 if let Some(reason) = not_watched(&self.at_start, family) {
                     let reason = format!("{} events were not fully watched: {reason}", family.name());
                     blind.push(Blindness::always(&[family], reason));
@@ -406,7 +406,13 @@ impl Coverage {
 fn not_watched(statuses: &[ProbeStatus], family: Family) -> Option<String> {
     let samples = |status: &ProbeStatus| status.probe == ProbeId::Procfs;
     let of_family = || statuses.iter().filter(|status| status.family == family);
-    if of_family().any(|status| status.state == ProbeState::Attached && !samples(status)) {
+    let watches = |status: &ProbeStatus| match status.state {
+        ProbeState::Attached => !samples(status),
+        // There is nothing to be watched.
+        ProbeState::Absent => true,
+        ProbeState::Partial | ProbeState::Unsupported | ProbeState::Denied => false,
+    };
+    if of_family().any(watches) {
         return None;
     }
     let reasons: Vec<String> = of_family()
@@ -416,6 +422,7 @@ fn not_watched(statuses: &[ProbeStatus], family: Family) -> Option<String> {
                 ProbeState::Partial => "partial",
                 ProbeState::Unsupported => "unsupported",
                 ProbeState::Denied => "denied",
+                ProbeState::Absent => "absent",
             };
             if status.reason.is_empty() {
                 format!("{} {state}", status.probe.name())

@@ -107,6 +107,7 @@ pub(super) struct Facts<'a> {
     pub(super) contacts: Vec<ContactTuple<'a>>,
     pub(super) limits: BTreeMap<TypeId, Limit>,
     pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) unknown_providers: BTreeMap<String, u64>,
     pub(super) nameless_local: BTreeMap<String, u64>,
     pub(super) dns_bypass: BTreeMap<String, u64>,
     pub(super) judged: BTreeSet<String>,

@@ -10,8 +10,9 @@ use std::path::Path;
 use aya::maps::{HashMap, MapData};
 use aya::{Btf, Ebpf};
 
-use super::loader::{Hook, LoadError, Tier, attach, take};
-use super::map_layout::InterfaceKey;
+use super::super::record_layout::{u32_at, u64_at};
+use super::loader::{Hook, LoadError, Loaded, Tier, attach, take};
+use super::map_layout::{BINDER_CALL_NO_REPLY, BINDER_ONE_WAY, BinderCallBytes, InterfaceKey, binder_call};
 use super::tracefs;
 use crate::event::{Family, PRIVACY_INTERFACES, ProbeState, ProbeStatus};
 
@@ -20,6 +21,11 @@ pub(super) const FAMILIES: &[Family] = &[Family::Provider, Family::Service];
 
 /// A group of tracepoints, and what is in front of their names.
 const DRIVERS: &[(&str, &str)] = &[("binder", ""), ("rust_binder", "rust_"), ("rust_binder", "")];
+
+/// A call that has been under way for this long is looked at more closely.
+const UNDELIVERABLE_AFTER_NS: u64 = 10_000_000_000;
+/// `BPF_EXIST`: an entry that the programs have removed meanwhile stays removed.
+const UPDATE_EXISTING: u64 = 2;
 
 /// The tracepoint without which nothing can be told.
 const SENT: &str = "binder_transaction";
@@ -131,7 +137,7 @@ impl State {
 pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, driver: Option<&Driver>) -> State {
     let Some(driver) = driver else {
         return if tracefs::is_readable() {
-            State::of(ProbeState::Unsupported, "this kernel has no binder driver, or had none when the daemon started")
+            State::of(ProbeState::Absent, "this kernel has no binder driver, or had none when the daemon started")
         } else {
             State::of(ProbeState::Denied, "the tracing file system can be neither read nor mounted")
         };
@@ -228,7 +234,7 @@ pub(super) fn fill_maps(programs: &mut Ebpf) -> Result<(), LoadError> {
 
 /// The key of an interface: its descriptor in UTF-16, filled with zeros. None when it is too long.
 fn interface_key(descriptor: &str) -> Option<InterfaceKey> {
-    let mut key: InterfaceKey = [0; _];
+    let mut key: InterfaceKey = [0; size_of::<InterfaceKey>()];
     let mut places = key.chunks_exact_mut(2);
     for unit in descriptor.encode_utf16() {
         places.next()?.copy_from_slice(&unit.to_le_bytes());
@@ -241,6 +247,38 @@ fn device_number(path: &Path) -> Option<u32> {
     let number = std::fs::metadata(path).ok()?.rdev();
     let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
     u32::try_from(major << 20 | minor).ok().filter(|number| *number != 0)
+}
+
+/// What the programs remember of a call is of no use any more: the session that it was remembered for has ended.
+pub(super) fn forget_session(kernel: &mut Loaded, bit: u64) {
+    let calls: Vec<(u32, BinderCallBytes)> = kernel.binder_calls.iter().flatten().collect();
+    for (id, mut call) in calls {
+        let sessions = u64_at(&call, binder_call::SESSIONS);
+        if sessions & bit == 0 {
+            continue;
+        }
+        if sessions == bit {
+            let _gone = kernel.binder_calls.remove(&id);
+        } else if let Some(place) = call.get_mut(binder_call::SESSIONS..binder_call::SESSIONS + 8) {
+            place.copy_from_slice(&(sessions & !bit).to_le_bytes());
+            let _gone = kernel.binder_calls.insert(id, call, UPDATE_EXISTING);
+        }
+    }
+}
+
+/// Forgets calls that nobody will ever receive: nobody waits for their end, and the process that they were sent to is gone.
+/// The driver says nothing when it throws them away.
+pub(super) fn forget_undeliverable(kernel: &mut Loaded, proc_root: &Path, now_ns: u64) {
+    let calls: Vec<(u32, BinderCallBytes)> = kernel.binder_calls.iter().flatten().collect();
+    for (id, call) in calls {
+        let one_way = u32_at(&call, binder_call::FLAGS) & BINDER_ONE_WAY != 0;
+        let deserted = u32_at(&call, binder_call::STATE) & BINDER_CALL_NO_REPLY != 0;
+        let old = now_ns.saturating_sub(u64_at(&call, binder_call::TIME_NS)) > UNDELIVERABLE_AFTER_NS;
+        let receiver = u32_at(&call, binder_call::RECEIVER).to_string();
+        if old && (one_way || deserted) && !proc_root.join(receiver).exists() {
+            let _gone = kernel.binder_calls.remove(&id);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::super::record_layout::{
-    RecordBuilder, RecordView, file_open_body, path_change_body, record_header, record_kind, segment_tag, u32_at,
+    RecordBuilder, RecordView, binder_transaction_body, file_open_body, path_change_body, record_header, record_kind,
+    segment_tag, u32_at,
 };
 use crate::device::probe::process_scan;
 
@@ -48,6 +49,13 @@ pub(super) fn complete(record: &[u8], proc_root: &Path, start_times: &mut HashMa
             }
             if let Some(base) = relative_to(segment_tag::ARGUMENT_2, u32_at(body, path_change_body::DIRECTORY_2)) {
                 builder = builder.segment(segment_tag::TEXT_BASE_2, base.as_os_str().as_bytes());
+            }
+        }
+        record_kind::BINDER_TRANSACTION => {
+            // Not from the times that are remembered: nobody says when a receiver ends, which is no traced process.
+            let receiver = u32_at(body, binder_transaction_body::RECEIVER_TGID);
+            if let Some(found) = process_scan::find(proc_root, receiver) {
+                builder = builder.body(binder_transaction_body::RECEIVER_START_NS, &found.start_ns.to_le_bytes());
             }
         }
         record_kind::PROCESS_EXEC => {

@@ -8,6 +8,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::time::{ClockId, clock_gettime};
 
 use super::super::record_layout::{RecordView, record_flag, record_kind};
+use super::binder;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
 use super::totals::{self, Snapshot};
@@ -21,6 +22,8 @@ const BATCH_RECORDS: usize = 8192;
 const BATCH_BYTES: usize = 2 << 20;
 /// While something is traced the ring is looked at this often, besides when the kernel wakes us because much is unread.
 const PACE: Duration = Duration::from_millis(5);
+/// How often calls that nobody will receive are looked for.
+const FORGET_CALLS_EVERY: Duration = Duration::from_secs(20);
 /// How often changed totals of open descriptors are sent.
 const TOTALS_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,7 @@ pub(super) struct EbpfProbe {
     /// Totals that wait for the records made before them.
     pending: totals::Pending,
     next_totals: Instant,
+    next_forgetting: Instant,
     sent: totals::Sent,
     start_times: HashMap<u32, u64>,
 }
@@ -61,6 +65,7 @@ impl EbpfProbe {
             drained: true,
             pending: totals::Pending::default(),
             next_totals: Instant::now(),
+            next_forgetting: Instant::now(),
             sent: totals::Sent::default(),
             start_times: HashMap::new(),
         })
@@ -247,6 +252,10 @@ impl EbpfProbe {
         }
         self.next_totals = Instant::now() + TOTALS_EVERY;
         let time_ns = boot_time_ns();
+        if Instant::now() >= self.next_forgetting {
+            self.next_forgetting = Instant::now() + FORGET_CALLS_EVERY;
+            binder::forget_undeliverable(&mut self.kernel, &self.proc_root, time_ns);
+        }
         let snapshots = totals::snapshots(&self.kernel);
         let changed = self.sent.changed(snapshots);
         let records = changed
@@ -304,6 +313,7 @@ impl Probe for EbpfProbe {
         if let Err(error) = self.write_settings() {
             tracing::warn!(%error, "the kernel programs still filter for a session that has ended");
         }
+        binder::forget_session(&mut self.kernel, slot.bit());
         for snapshot in totals::snapshots(&self.kernel) {
             if self.sessions_of(snapshot.pid(), snapshot.uid()) == 0 {
                 totals::remove(&mut self.kernel, &snapshot);
