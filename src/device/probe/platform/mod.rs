@@ -216,7 +216,7 @@ impl Probe for PlatformProbe {
         };
         let provider = "names only: methods of content providers are fixed, authorities are learned from requests";
         vec![
-            status(Family::Provider, ProbeState::Partial, provider.to_owned()),
+            status(Family::Provider, state, provider.to_owned()),
             status(Family::Service, state, format!("names only: {}", parts.join("; "))),
         ]
     }
