@@ -312,6 +312,8 @@ mod tests {
         assert_eq!(&key[..5], &[b'a', 0, b'b', 0, 0]);
         assert!(interface_key(&"x".repeat(64)).is_some());
         assert!(interface_key(&"x".repeat(65)).is_none());
+        assert!(PRIVACY_INTERFACES.iter().all(|interface| interface_key(interface.descriptor).is_some()));
+        assert!(PRIVACY_INTERFACES.len() < 512, "the map of the programs holds no more");
     }
 
     #[test]

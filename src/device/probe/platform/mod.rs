@@ -154,7 +154,7 @@ impl PlatformProbe {
         match std::mem::replace(&mut self.lookup, Awaited::Lost) {
             Awaited::Here(names) => {
                 match &names {
-                    Ok(found) => tracing::debug!(services = found.len(), "the nodes of services were looked up"),
+                    Ok(found) => tracing::debug!(services = ?found, "the nodes of services were looked up"),
                     Err((reason, _)) => tracing::debug!(reason, "the nodes of services were not found"),
                 }
                 self.names = names;
@@ -216,7 +216,7 @@ impl Probe for PlatformProbe {
         };
         let provider = "names only: methods of content providers are fixed, authorities are learned from requests";
         vec![
-            status(Family::Provider, ProbeState::Partial, provider.to_owned()),
+            status(Family::Provider, state, provider.to_owned()),
             status(Family::Service, state, format!("names only: {}", parts.join("; "))),
         ]
     }

@@ -125,7 +125,7 @@ fn no_android_is_no_error_and_covers_nothing() {
     let (mut probe, batch) = selected(root.path());
     assert_eq!(told_level(&batch), 0);
     let states: Vec<_> = probe.statuses().into_iter().map(|status| (status.family, status.state)).collect();
-    assert_eq!(states, [(Family::Provider, ProbeState::Partial), (Family::Service, ProbeState::Unsupported)]);
+    assert_eq!(states, [(Family::Provider, ProbeState::Unsupported), (Family::Service, ProbeState::Unsupported)]);
     let mut later = RawBatch::new(probe.id());
     assert_eq!(probe.poll(Duration::ZERO, &mut later).unwrap(), PollState::Idle);
     probe.deselect(slot(), &mut later);

@@ -1,5 +1,8 @@
 //! A cell that lists data types, taken apart: every piece becomes data types, or is given back as not understood.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::words::{BEFORE, BEHIND, BETWEEN, DENIALS, NOTES, TAILS};
 use crate::host::declared_terms::{Confidence, NotUnderstoodReason};
 use crate::host::ontology::{DataName, DataTypes, TypeId, is_ignored, name_key, plain};
@@ -302,19 +305,10 @@ enum Meaning {
     Unknown,
 }
 
-/// Reads a cell. `system` is what the row or the section says of the system.
+/// Reads a cell with a reader made for it.
+#[cfg(test)]
 pub(super) fn read(text: &str, types: &DataTypes, system: Option<System>) -> DataCell {
-    let mut cell = DataCell::default();
-    if says_none(name_key(text).trim_matches(|character| matches!(character, '。' | '.' | '-'))) {
-        cell.says_none = true;
-        return cell;
-    }
-    Reader { types }.list(text, system, 0, &mut cell);
-    if cell.types.is_empty() && cell.denied.is_empty() && cell.left.is_empty() {
-        // A heading or a note alone: nobody knows what was meant.
-        cell.leave(text, NotUnderstoodReason::UnknownDataType);
-    }
-    cell
+    Reader::new(types).read(text, system)
 }
 
 /// Whether a text names a data type anywhere.
@@ -331,14 +325,39 @@ pub(super) fn names_data(text: &str, types: &DataTypes) -> bool {
     })
 }
 
-struct Reader<'a> {
+/// Reads cells. The same pieces come again and again in one document, so that what they mean is kept.
+pub(super) struct Reader<'a> {
     types: &'a DataTypes,
+    meanings: RefCell<HashMap<String, Meaning>>,
 }
+
+/// At most so many pieces are kept.
+const KEPT: usize = 20_000;
 
 /// Brackets within brackets within brackets are read as one piece.
 const DEEPEST: usize = 6;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader that knows these data types.
+    pub(super) fn new(types: &'a DataTypes) -> Self {
+        Self { types, meanings: RefCell::default() }
+    }
+
+    /// Reads a cell. `system` is what the row or the section says of the system.
+    pub(super) fn read(&self, text: &str, system: Option<System>) -> DataCell {
+        let mut cell = DataCell::default();
+        if says_none(name_key(text).trim_matches(|character| matches!(character, '。' | '.' | '-'))) {
+            cell.says_none = true;
+            return cell;
+        }
+        self.list(text, system, 0, &mut cell);
+        if cell.types.is_empty() && cell.denied.is_empty() && cell.left.is_empty() {
+            // A heading or a note alone: nobody knows what was meant.
+            cell.leave(text, NotUnderstoodReason::UnknownDataType);
+        }
+        cell
+    }
+
     fn list(&self, text: &str, outer: Option<System>, depth: usize, cell: &mut DataCell) {
         let mut system = outer;
         let pieces = pieces(text);
@@ -516,6 +535,18 @@ impl Reader<'_> {
     }
 
     fn meaning(&self, words: &str) -> Meaning {
+        if let Some(known) = self.meanings.borrow().get(words) {
+            return known.clone();
+        }
+        let meaning = self.find_meaning(words);
+        let mut meanings = self.meanings.borrow_mut();
+        if meanings.len() < KEPT {
+            meanings.insert(words.to_owned(), meaning.clone());
+        }
+        meaning
+    }
+
+    fn find_meaning(&self, words: &str) -> Meaning {
         let key = name_key(words);
         let key = key.trim_matches(|character: char| {
             matches!(character, '.' | '。' | '!' | '?' | '…' | '*' | '：' | ':' | '“' | '”' | '>' | '<')

@@ -88,6 +88,7 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
     let mut lists = Lists {
         file,
         ontology,
+        reader: data::Reader::new(&ontology.data_types),
         found: Found::default(),
         told: HashSet::new(),
         kind: ListKind::Unknown,
@@ -111,6 +112,7 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
 struct Lists<'a> {
     file: &'a str,
     ontology: &'a Ontology,
+    reader: data::Reader<'a>,
     found: Found,
     /// What was given back already: cells that reach over several rows would be told for each.
     told: HashSet<(String, String)>,
@@ -238,12 +240,11 @@ impl Lists<'_> {
         if left.is_empty() || right.is_empty() || left.chars().count() > 30 || right.starts_with("//") {
             return false;
         }
-        let types = &self.ontology.data_types;
         let field =
             |role, value: &str| Field { role, label: String::new(), value: value.to_owned(), at: at.to_owned(), line };
         let whole = |fields| Entry { fields, title: None, at: at.to_owned(), line };
         if self.names_party(left) && !self.names_data(left) {
-            let cell = data::read(right, types, self.system);
+            let cell = self.reader.read(right, self.system);
             let unknown = cell.left.iter().filter(|left| left.1 == NotUnderstoodReason::UnknownDataType).count();
             if cell.types.is_empty() || unknown > cell.types.len() {
                 return false;
@@ -254,13 +255,13 @@ impl Lists<'_> {
             return true;
         }
         if self.kind == ListKind::Collected && !self.names_party(text) {
-            let cell = data::read(left, types, self.system);
+            let cell = self.reader.read(left, self.system);
             if cell.types.is_empty() || !cell.left.is_empty() {
                 return false;
             }
             self.finish();
             // What follows is either more data of this kind or what it is for.
-            let more = data::read(right, types, self.system);
+            let more = self.reader.read(right, self.system);
             let entry = if more.types.is_empty() {
                 whole(vec![field(Role::Data, left), field(Role::Purpose, right)])
             } else {
@@ -622,7 +623,7 @@ impl Lists<'_> {
         let mut denied = Vec::new();
         let mut confidence = surest;
         for field in &data_fields {
-            let cell = data::read(&field.value, &self.ontology.data_types, system);
+            let cell = self.reader.read(&field.value, system);
             self.found.tells_systems |= cell.tells_systems;
             if third.is_none()
                 && !own
