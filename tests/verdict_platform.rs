@@ -4,8 +4,11 @@
 
 mod verdict_support;
 
+use std::path::Path;
+
 use candor::event::*;
 use candor::host::correlate::RuleOutcome::{CannotTell, NoneObserved, Violation};
+use candor::host::recording::{NdjsonReader, write_line};
 use verdict_support::*;
 
 fn transaction(interface: &str, owner: &str) -> BinderTransaction {
@@ -197,5 +200,125 @@ fn without_binder_probes_nothing_is_ruled_out_and_without_binder_nothing_is_miss
     assert_eq!(with(ProbeState::Absent), NoneObserved);
     for state in [ProbeState::Partial, ProbeState::Unsupported, ProbeState::Denied] {
         assert_eq!(with(state), CannotTell, "{state:?}");
+    }
+}
+
+/// A call whose code no table names.
+fn nameless(interface: &str, code: u32) -> EventBody {
+    let mut body = call(interface, "");
+    if let EventBody::ServiceCall(call) = &mut body {
+        call.method = None;
+        call.method_source = MethodSource::Unknown;
+        call.transaction.code = code;
+    }
+    body
+}
+
+#[test]
+fn what_was_seen_but_not_understood_rules_nothing_out() {
+    let judged = |outcome: Outcome, body: EventBody| {
+        let mut session = Session::new();
+        session.phase("foreground").event(outcome, body);
+        let verdict = judge_with(NOTHING_DECLARED, &session.end());
+        let result = rule(&verdict, "undeclared-collection");
+        (result.outcome, result.reasons.join("; "), rule(&verdict, "undeclared-recipient").outcome)
+    };
+    // The code may be that of the method which gives the list.
+    let (outcome, reasons, recipients) = judged(Outcome::Ok, nameless(PACKAGES, 51));
+    assert_eq!((outcome, recipients), (CannotTell, NoneObserved), "{reasons}");
+    assert!(reasons.contains("no table names"), "{reasons}");
+    let (outcome, reasons, _) = judged(Outcome::Ok, access(ProviderMethod::Query, "", "", None, "com.example.owner"));
+    assert_eq!(outcome, CannotTell, "{reasons}");
+    assert!(reasons.contains("authority was not seen"), "{reasons}");
+    let (outcome, reasons, _) = judged(Outcome::Ok, query("settings", "/secure"));
+    assert_eq!(outcome, CannotTell, "{reasons}");
+    // What was refused took nothing, whatever it was.
+    assert_eq!(judged(Outcome::Denied(0), nameless(PACKAGES, 51)).0, NoneObserved);
+    // Of an interface that the terms of no table tell apart, every method is the same.
+    assert_eq!(judged(Outcome::Ok, nameless("com.heytap.openid.IOpenID", 1)).0, Violation);
+}
+
+#[test]
+fn a_name_that_may_be_wrong_and_an_answer_that_was_not_seen_stand_beside_the_evidence() {
+    let mut body = call(LOCATION, "getLastLocation");
+    if let EventBody::ServiceCall(call) = &mut body {
+        call.method_source = MethodSource::Shipped;
+        call.arguments.push(ServiceArgument { name: "provider".to_owned(), value: "gps".to_owned() });
+    }
+    let mut session = Session::new();
+    session.phase("foreground").event(Outcome::Unknown, body);
+    let verdict = judge_with(NOTHING_DECLARED, &session.end());
+    let evidence = &rule(&verdict, "undeclared-collection").findings[0].evidence[0];
+    assert_eq!(
+        evidence.what,
+        "android.location.ILocationManager.getLastLocation(provider=gps) (name from a shipped table) served by android"
+    );
+    assert_eq!(evidence.outcome, "unknown");
+}
+
+#[test]
+fn readings_of_providers_count_towards_a_declared_rate() {
+    let terms = "[app]\npackage = \"com.example.shop\"\nname = \"Shop\"\n[[collect]]\ndata_types = \
+        [\"contacts\"]\nmax_per_minute = 2\n";
+    let mut session = Session::new();
+    session.phase("foreground");
+    for _ in 0..3 {
+        session.event(Outcome::Ok, query("com.android.contacts", "/data/phones"));
+    }
+    assert_eq!(findings(&judge_with(terms, &session.end())), ["rate-above-declared contacts"]);
+}
+
+#[test]
+fn a_shared_user_id_serves_itself() {
+    let family = || vec!["com.example.shop".to_owned(), "com.example.shop.plugin".to_owned()];
+    let mut body = query("com.android.contacts", "/data");
+    if let EventBody::ProviderAccess(access) = &mut body {
+        access.transaction.owner.app = App { package: None, candidates: family() };
+    }
+    let mut session = Session::new();
+    session.phase("foreground").event(Outcome::Ok, body);
+    let mut entries = session.end();
+    let judged = |entries: &[StreamEntry]| findings(&judge_with(NOTHING_DECLARED, entries));
+    assert_eq!(judged(&entries), ["undeclared-collection contacts"], "served by others than the app alone");
+    for entry in &mut entries {
+        if let StreamEntry::Event(event) = entry {
+            event.app = App { package: None, candidates: family() };
+        }
+    }
+    assert_eq!(judged(&entries), Vec::<String>::new());
+}
+
+#[test]
+fn it_is_all_the_same_from_a_recording_written_by_hand() {
+    let direct = judge_with(NOTHING_DECLARED, &leaky().end());
+    let mut text = Vec::new();
+    for entry in leaky().end() {
+        write_line(&mut text, &entry).unwrap();
+    }
+    let entries: Vec<StreamEntry> =
+        NdjsonReader::new(text.as_slice(), Path::new("leaky.ndjson"), true).collect::<Result<_, _>>().unwrap();
+    let imported = judge_with(NOTHING_DECLARED, &entries);
+    assert_eq!(findings(&imported), findings(&direct));
+    let hints = &rule(&imported, "undeclared-collection").findings[0].evidence[0].hints;
+    assert_eq!(hints.as_slice(), ["imported"]);
+}
+
+#[test]
+fn reports_show_what_was_asked_and_of_whom() {
+    let verdict = judge_with(NOTHING_DECLARED, &leaky().end());
+    let mut text = Vec::new();
+    candor::host::report::text(&verdict, &mut text).unwrap();
+    let page = candor::host::report::html(&verdict).unwrap();
+    let json = serde_json::to_string(&verdict).unwrap();
+    for (form, report) in [("text", String::from_utf8(text).unwrap()), ("html", page), ("json", json)] {
+        for part in [
+            "call settings GET_secure android_id",
+            "query content://com.android.contacts/data/phones [display_name] served by com.android.providers",
+            "com.android.internal.telephony.IPhoneSubInfo.getLine1Number()",
+            "query content://call_log/calls",
+        ] {
+            assert!(report.contains(part), "{part} is not in the {form} report");
+        }
+        assert!(!report.contains("denied (0)"), "{form}");
     }
 }

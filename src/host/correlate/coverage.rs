@@ -58,6 +58,8 @@ pub(super) struct Coverage {
     cut_paths: u64,
     /// Bounds that were reached.
     overflows: BTreeMap<&'static str, u64>,
+    /// Events that were seen and say too little to be judged.
+    undecided: BTreeMap<(Family, &'static str), u64>,
     pub(super) last_ns: u64,
     marks: Vec<(u64, Phase, String)>,
     marks_dropped: u64,
@@ -88,6 +90,7 @@ impl Coverage {
             explained_to: 0,
             cut_paths: 0,
             overflows: BTreeMap::new(),
+            undecided: BTreeMap::new(),
             last_ns: 0,
             marks: Vec::new(),
             marks_dropped: 0,
@@ -194,6 +197,12 @@ impl Coverage {
     /// Notes that a bound on memory was reached.
     pub(super) fn overflow(&mut self, what: &'static str) {
         let count = self.overflows.entry(what).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// Notes an event of a family that says too little to be judged.
+    pub(super) fn undecided(&mut self, family: Family, why: &'static str) {
+        let count = self.undecided.entry((family, why)).or_insert(0);
         *count = count.saturating_add(1);
     }
 
@@ -309,6 +318,9 @@ impl Coverage {
         if self.cut_paths > 0 {
             let reason = format!("{} paths were too long to be carried whole, and could not be judged", self.cut_paths);
             blind.push(Blindness::always(&[Family::File], reason));
+        }
+        for ((family, why), count) in &self.undecided {
+            blind.push(Blindness::always(&[*family], format!("{why} ({count} times)")));
         }
         for (what, count) in &self.overflows {
             blind.push(Blindness::always(&[], format!("too much at once to keep: {what} ({count} times)")));

@@ -204,6 +204,9 @@ impl Facts<'_> {
             outcome: match proof.outcome {
                 Outcome::Ok => "ok".to_owned(),
                 Outcome::InProgress => "in_progress".to_owned(),
+                // A binder transaction has no errno.
+                Outcome::Denied(0) => "denied".to_owned(),
+                Outcome::Failed(0) => "failed".to_owned(),
                 Outcome::Denied(errno) => format!("denied ({errno})"),
                 Outcome::Failed(errno) => format!("failed ({errno})"),
                 Outcome::Unknown => "unknown".to_owned(),

@@ -20,6 +20,7 @@
 //!   beginning and at the end. `partial` is not watched; its reason becomes the rule's.
 
 mod clock;
+mod contacts;
 mod correlator;
 mod coverage;
 mod facts;

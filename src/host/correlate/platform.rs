@@ -4,8 +4,14 @@
 //! asking app's.
 
 use super::correlator::{Correlator, Effect};
-use crate::event::{App, BinderOwner, Event, ProviderAccess, ProviderMethod, ServiceCall};
+use crate::event::{App, BinderOwner, Event, Family, MethodSource, ProviderAccess, ProviderMethod, ServiceCall};
 use crate::host::ontology::Taken;
+
+/// Why accesses could not be judged.
+const UNKNOWN_PROVIDER: &str = "readings of a content provider whose authority was not seen could not be judged";
+const HIDDEN_ROWS: &str =
+    "readings of a content provider whose rows cannot be told apart from outside could not be judged";
+const UNNAMED_METHOD: &str = "calls of services whose method no table names could not be judged";
 
 impl Correlator<'_> {
     pub(super) fn provider_access(&mut self, event: &Event, access: &ProviderAccess) {
@@ -16,11 +22,23 @@ impl Correlator<'_> {
         if is_own(&event.app, &access.transaction.owner) {
             return;
         }
+        if access.authority.is_empty() {
+            if Effect::of(event.outcome) == Effect::Done {
+                self.coverage.undecided(Family::Provider, UNKNOWN_PROVIDER);
+            }
+            return;
+        }
         let path = access.uri.as_deref().map(path_of).unwrap_or_default();
         let call =
             access.call_method.as_deref().map(|method| (method, access.call_argument.as_deref().unwrap_or_default()));
-        let types = match self.ontology().platform.of_provider(&access.authority, path, call) {
+        let types = match self.ontology.platform.of_provider(&access.authority, path, call) {
             Taken::Types(types) => types.to_vec(),
+            Taken::AtLeast(types) => {
+                if Effect::of(event.outcome) == Effect::Done {
+                    self.coverage.undecided(Family::Provider, HIDDEN_ROWS);
+                }
+                types.to_vec()
+            }
             Taken::Unknown => return self.unknown_provider(event, access),
         };
         let place = place_of_access(access);
@@ -31,9 +49,16 @@ impl Correlator<'_> {
         if is_own(&event.app, &call.transaction.owner) {
             return;
         }
-        let method = method_of(call);
-        let types = match self.ontology().platform.of_service(&call.transaction.interface, &method) {
+        let transaction = &call.transaction;
+        let platform = &self.ontology.platform;
+        let types = match platform.of_service(&transaction.interface, call.method.as_deref(), transaction.code) {
             Taken::Types(types) => types.to_vec(),
+            Taken::AtLeast(types) => {
+                if Effect::of(event.outcome) == Effect::Done {
+                    self.coverage.undecided(Family::Service, UNNAMED_METHOD);
+                }
+                types.to_vec()
+            }
             Taken::Unknown => return,
         };
         let place = place_of_call(call);
@@ -45,6 +70,8 @@ impl Correlator<'_> {
 fn is_own(app: &App, owner: &BinderOwner) -> bool {
     match (&app.package, &owner.app.package) {
         (Some(asking), Some(serving)) => asking == serving,
+        // Packages that share a user id share their storage as well.
+        (None, None) => !app.candidates.is_empty() && app.candidates == owner.app.candidates,
         _ => false,
     }
 }
@@ -79,8 +106,9 @@ fn place_of_access(access: &ProviderAccess) -> String {
 fn place_of_call(call: &ServiceCall) -> String {
     let arguments: Vec<String> =
         call.arguments.iter().map(|argument| format!("{}={}", argument.name, argument.value)).collect();
+    let mark = if call.method_source == MethodSource::Shipped { " (name from a shipped table)" } else { "" };
     format!(
-        "{}.{}({}){}",
+        "{}.{}({}){mark}{}",
         call.transaction.interface,
         method_of(call),
         arguments.join(", "),

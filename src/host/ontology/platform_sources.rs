@@ -16,6 +16,8 @@ struct ProviderRow {
     paths: Vec<String>,
     calls: Vec<String>,
     types: Vec<TypeId>,
+    /// What is taken depends on something that stays on the device.
+    undecided: bool,
 }
 
 #[derive(Debug)]
@@ -23,6 +25,18 @@ struct ServiceRow {
     interface: String,
     methods: Vec<Pattern>,
     types: Vec<TypeId>,
+}
+
+impl ProviderRow {
+    /// Whether nothing of `authority` is left for a row that comes later.
+    fn takes_all_of(&self, authority: &str, later: &Self) -> bool {
+        let calls = |wanted: &String| self.calls.contains(wanted) || self.calls.iter().any(|call| call == "*");
+        self.authorities.iter().any(|pattern| pattern.fits(authority))
+            && (self.paths.is_empty()
+                || (!later.paths.is_empty() && later.paths.iter().all(|path| self.paths.contains(path))))
+            && self.calls.is_empty() == later.calls.is_empty()
+            && later.calls.iter().all(calls)
+    }
 }
 
 /// A name, or part of one: `*` at either end stands for anything.
@@ -58,6 +72,8 @@ pub enum Taken<'a> {
     Unknown,
     /// These kinds of data; none, when the row says that it is nothing personal.
     Types(&'a [TypeId]),
+    /// At least these, and perhaps more: the method has no name, or what is taken depends on what stays on the device.
+    AtLeast(&'a [TypeId]),
 }
 
 impl PlatformSources {
@@ -70,17 +86,27 @@ impl PlatformSources {
                 let authorities = entry.required_strings("authorities", problems);
                 let paths = entry.strings("paths", problems);
                 let calls = entry.strings("calls", problems);
+                let undecided = entry.boolean("undecided", problems).unwrap_or_default();
                 let types = read_types(source, &mut entry, data_types, problems);
                 entry.finish(problems);
                 for path in paths.iter().filter(|path| !path.value.starts_with('/')) {
                     problems.error(source, &path.span, "a path of a URI begins with '/'", None);
                 }
-                table.providers.push(ProviderRow {
+                let row = ProviderRow {
                     authorities: authorities.iter().map(|authority| Pattern::new(&authority.value)).collect(),
                     paths: values(paths),
                     calls: values(calls),
                     types,
-                });
+                    undecided,
+                };
+                for authority in &authorities {
+                    let hides = |before: &ProviderRow| before.takes_all_of(&authority.value, &row);
+                    if table.providers.iter().any(hides) {
+                        let message = "comes after an entry that fits all of this already, so it never counts";
+                        problems.error(source, &authority.span, message, None);
+                    }
+                }
+                table.providers.push(row);
             }
             for mut entry in file.tables("service", "[[service]]", problems) {
                 let interface = entry.required_string("interface", problems);
@@ -93,6 +119,13 @@ impl PlatformSources {
                     interface: interface.value,
                     types,
                 };
+                for method in &methods {
+                    let named = |before: &ServiceRow| before.methods.iter().any(|pattern| pattern.fits(&method.value));
+                    if table.services.iter().any(|before| before.interface == row.interface && named(before)) {
+                        let message = "an entry before this one has the method already, so here it never counts";
+                        problems.error(source, &method.span, message, None);
+                    }
+                }
                 let hidden = |before: &ServiceRow| before.interface == row.interface && before.methods.is_empty();
                 if table.services.iter().any(hidden) {
                     let message = "comes after an entry of this interface that fits any method, so it never counts";
@@ -108,23 +141,52 @@ impl PlatformSources {
     /// What an access of a provider takes. `path` is that of the URI; `call` the method and argument of a `call`.
     #[must_use]
     pub fn of_provider(&self, authority: &str, path: &str, call: Option<(&str, &str)>) -> Taken<'_> {
+        let mut of_authority = self
+            .providers
+            .iter()
+            .filter(|row| row.authorities.iter().any(|pattern| pattern.fits(authority)))
+            .peekable();
+        if of_authority.peek().is_none() {
+            return Taken::Unknown;
+        }
         let fits = |row: &&ProviderRow| {
-            row.authorities.iter().any(|pattern| pattern.fits(authority))
-                && (row.paths.is_empty() || row.paths.iter().any(|beginning| begins(path, beginning)))
-                && (row.calls.is_empty()
-                    || call.is_some_and(|call| row.calls.iter().any(|wanted| is_call(wanted, call))))
+            (row.paths.is_empty() || row.paths.iter().any(|beginning| begins(path, beginning)))
+                && match call {
+                    // Providers have calls for all sorts of housekeeping, so that only those count that are named.
+                    Some(call) => row.calls.iter().any(|wanted| is_call(wanted, call)),
+                    None => row.calls.is_empty(),
+                }
         };
-        self.providers.iter().find(fits).map_or(Taken::Unknown, |row| Taken::Types(&row.types))
+        match of_authority.find(fits) {
+            Some(row) if row.undecided => Taken::AtLeast(&row.types),
+            Some(row) => Taken::Types(&row.types),
+            None if call.is_some() => Taken::Types(&[]),
+            None => Taken::Unknown,
+        }
     }
 
-    /// What a call of a service takes. A method that no table names is given as `code N`.
+    /// What a call of a service takes. `method` is `None` where no table names the code.
     #[must_use]
-    pub fn of_service(&self, interface: &str, method: &str) -> Taken<'_> {
-        let fits = |row: &&ServiceRow| {
-            row.interface == interface
-                && (row.methods.is_empty() || row.methods.iter().any(|pattern| pattern.fits(method)))
-        };
-        self.services.iter().find(fits).map_or(Taken::Unknown, |row| Taken::Types(&row.types))
+    pub fn of_service(&self, interface: &str, method: Option<&str>, code: u32) -> Taken<'_> {
+        let of_interface = || self.services.iter().filter(|row| row.interface == interface);
+        let named = |row: &&ServiceRow, name: &str| row.methods.iter().any(|pattern| pattern.fits(name));
+        let any = || of_interface().find(|row| row.methods.is_empty());
+        if let Some(method) = method {
+            let found = of_interface().find(|row| row.methods.is_empty() || named(row, method));
+            return found.map_or(Taken::Unknown, |row| Taken::Types(&row.types));
+        }
+        let code = format!("code {code}");
+        if let Some(row) = of_interface().find(|row| named(row, &code)) {
+            return Taken::Types(&row.types);
+        }
+        let types = any().map_or(&[][..], |row| row.types.as_slice());
+        if of_interface().any(|row| !row.methods.is_empty() && !row.types.is_empty()) {
+            Taken::AtLeast(types)
+        } else if any().is_some() {
+            Taken::Types(types)
+        } else {
+            Taken::Unknown
+        }
     }
 
     /// Interfaces that the table knows.
@@ -133,12 +195,18 @@ impl PlatformSources {
     }
 }
 
-/// A path begins with whole segments: `/external/images` is no beginning of `/external/images2`.
+/// A path begins with whole segments: `/external/images` is no beginning of `/external/images2`. A segment `*` of the
+/// beginning stands for any one segment.
 fn begins(path: &str, beginning: &str) -> bool {
-    path.strip_prefix(beginning).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let mut segments = path.split('/');
+    beginning.split('/').all(|wanted| segments.next().is_some_and(|given| wanted == "*" || wanted == given))
 }
 
+/// `*` alone stands for any call.
 fn is_call(wanted: &str, (method, argument): (&str, &str)) -> bool {
+    if wanted == "*" {
+        return true;
+    }
     match wanted.split_once(' ') {
         Some((wanted_method, wanted_argument)) => wanted_method == method && wanted_argument == argument,
         None => wanted == method,
@@ -191,7 +259,9 @@ mod tests {
     fn ids<'a>(ontology: &'a Ontology, taken: Taken<'_>) -> Option<Vec<&'a str>> {
         match taken {
             Taken::Unknown => None,
-            Taken::Types(types) => Some(types.iter().map(|id| ontology.data_types.id_of(*id)).collect()),
+            Taken::Types(types) | Taken::AtLeast(types) => {
+                Some(types.iter().map(|id| ontology.data_types.id_of(*id)).collect())
+            }
         }
     }
 
@@ -209,19 +279,44 @@ mod tests {
         assert_eq!(of("settings", "", Some(("GET_secure", "android_id"))), Some(vec!["id.android_id"]));
         assert_eq!(of("settings", "", Some(("GET_system", "screen_brightness"))), Some(vec![]));
         assert_eq!(of("com.example.notes", "/1", None), None);
+        // Volumes of storage cards have names of their own.
+        assert_eq!(of("media", "/12ab-34cd/images/media/7", None), Some(vec!["photos"]));
+        assert_eq!(of("media", "/external_primary/video/media", None), Some(vec!["videos"]));
+        assert_eq!(of("media", "/external/images2", None), Some(vec!["media"]));
+        // Housekeeping by `call` is not what the rows hold.
+        assert_eq!(of("media", "", Some(("get_version", ""))), Some(vec![]));
+        assert_eq!(of("com.android.contacts", "", Some(("authorization", ""))), Some(vec![]));
+        assert_eq!(of("com.example.notes", "", Some(("get", ""))), None);
+        assert_eq!(of("settings", "/secure/android_id", None), Some(vec!["id.android_id"]));
+        assert_eq!(of("settings", "/system/volume_ring", None), Some(vec![]));
+        assert_eq!(ontology.platform.of_provider("settings", "/secure", None), Taken::AtLeast(&[]));
+        assert_eq!(of("telephony", "/siminfo/1", None), Some(vec!["id.iccid", "phone_number"]));
+        assert_eq!(of("com.vivo.vms.IdProvider", "/IdentifierId/OAID", None), Some(vec!["id.oaid"]));
+        assert_eq!(of("com.vivo.vms.IdProvider", "", Some(("get", ""))), Some(vec!["id.oaid"]));
     }
 
     #[test]
     fn services_give_what_their_methods_give() {
         let ontology = ontology();
-        let of = |interface: &str, method: &str| ids(&ontology, ontology.platform.of_service(interface, method));
+        let taken = |interface: &str, method: &str| match method.strip_prefix("code ") {
+            Some(code) => ontology.platform.of_service(interface, None, code.parse().unwrap()),
+            None => ontology.platform.of_service(interface, Some(method), 1),
+        };
+        let of = |interface: &str, method: &str| ids(&ontology, taken(interface, method));
         let sub_info = "com.android.internal.telephony.IPhoneSubInfo";
         assert_eq!(of("android.location.ILocationManager", "getLastLocation"), Some(vec!["location"]));
         assert_eq!(of(sub_info, "getLine1NumberForSubscriber"), Some(vec!["phone_number"]));
         assert_eq!(of(sub_info, "code 15"), Some(vec!["device_id"]));
         assert_eq!(of("android.content.pm.IPackageManager", "getInstalledPackages"), Some(vec!["app_list"]));
         assert_eq!(of("android.content.pm.IPackageManager", "getPackageInfo"), Some(vec![]));
+        assert_eq!(of("android.content.pm.IPackageManager", "getPackagesForUid"), Some(vec![]), "one is not the list");
         assert_eq!(of("example.IService", "get"), None);
+        // A call without a name may be one that takes something, so that it proves nothing.
+        for interface in ["android.content.pm.IPackageManager", "android.location.ILocationManager", sub_info] {
+            assert!(matches!(taken(interface, "code 999"), Taken::AtLeast(_)), "{interface}");
+        }
+        let oaid = "com.uodis.opendevice.aidl.OpenDeviceIdentifierService";
+        assert!(matches!(taken(oaid, "code 1"), Taken::Types([_])), "whatever it is, it is that");
     }
 
     /// Whoever adds an interface to the table of the device says here what it gives, or why it gives nothing.
@@ -245,6 +340,10 @@ mod tests {
             "[[provider]]\nauthorities = [\"a\"]\npaths = [\"b\"]\ndata_types = [\"contcats\"]\nsource = \"me\"\n",
             "[[service]]\ninterface = \"i\"\ndata_types = []\nsource = \"me\"\n",
             "[[service]]\ninterface = \"i\"\nmethods = [\"m\"]\ndata_types = [\"contacts\"]\nsource = \"me\"\n",
+            "[[service]]\ninterface = \"j\"\nmethods = [\"get*\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
+            "[[service]]\ninterface = \"j\"\nmethods = [\"getIt\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
+            "[[provider]]\nauthorities = [\"b\"]\ndata_types = [\"sms\"]\n",
+            "[[provider]]\nauthorities = [\"b\"]\npaths = [\"/x\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
         );
         PlatformSources::load(&[SourceFile::new("mine.toml", text)], &ontology().data_types, &mut problems);
         let problems = problems.to_string();
@@ -253,7 +352,10 @@ mod tests {
             "unknown data type \"contcats\"",
             "did you mean \"contacts\"?",
             "says in \"about\" why",
-            "never counts",
+            "any method, so it never counts",
+            "has the method already",
+            "fits all of this already",
+            "\"source\"",
             "mine.toml:3",
         ] {
             assert!(problems.contains(wanted), "{wanted} is missing in:\n{problems}");
