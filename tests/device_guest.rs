@@ -41,7 +41,7 @@ fn a_device_comes_up_is_used_and_goes_down() {
     let probes = lab.succeed(&["shell", "-n", "candord", "probes"]);
     assert_eq!(
         probes.lines().filter(|line| line.starts_with("ebpf_") && line.contains(" attached")).count(),
-        3,
+        5,
         "{probes}"
     );
 
