@@ -10,6 +10,7 @@ use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
 use super::own_storage::is_own_storage;
+use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
 use super::standing::Standings;
 use super::tally::{Proof, RateMeter, Tally};
 use super::verdict::{Actor, Verdict};
@@ -105,6 +106,11 @@ pub struct Correlator<'a> {
     pub(super) contacts: HashMap<ContactKey, Tally>,
     limits: BTreeMap<TypeId, Limit>,
     rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) acts: BTreeMap<ActKey, Tally>,
+    /// The last time the app did something of its own, by phase number.
+    pub(super) last_doing: Vec<u64>,
+    pub(super) newest_mark_was_prompt: bool,
+    profiles: Vec<Profile>,
     unknown_providers: BTreeMap<String, u64>,
     pub(super) nameless_local: BTreeMap<String, u64>,
     pub(super) dns_bypass: BTreeMap<String, u64>,
@@ -146,10 +152,22 @@ impl<'a> Correlator<'a> {
             contacts: HashMap::new(),
             limits: Limit::of_terms(terms, ontology),
             rates: BTreeMap::new(),
+            acts: BTreeMap::new(),
+            last_doing: Vec::new(),
+            newest_mark_was_prompt: false,
+            profiles: Vec::new(),
             unknown_providers: BTreeMap::new(),
             nameless_local: BTreeMap::new(),
             dns_bypass: BTreeMap::new(),
         }
+    }
+
+    /// Holds the recording against these profiles. Without any, the clauses of [`super::profiles::DEFAULT_PROFILE`] are
+    /// listed and do not count for the outcome.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: Vec<Profile>) -> Self {
+        self.profiles = profiles;
+        self
     }
 
     /// Adds the next entry of the recording.
@@ -194,6 +212,7 @@ impl<'a> Correlator<'a> {
         if !self.is_judged(event) {
             return;
         }
+        self.other_acts(event);
         match &event.body {
             EventBody::FileOpen(open) => self.file_open(event, open),
             EventBody::FileTotals(totals) => self.file_totals(event, totals),
@@ -461,6 +480,12 @@ impl<'a> Correlator<'a> {
         for flow in self.flows.drain() {
             self.settle(&flow);
         }
+        if self.profiles.is_empty()
+            && let Some(Ok(mut listed)) = Profile::built_in(DEFAULT_PROFILE, self.ontology)
+        {
+            listed.asked_for = false;
+            self.profiles.push(listed);
+        }
         let Self { terms, ontology, phases, actors, destinations, .. } = &self;
         let mut standings = Standings::new(terms, ontology);
         let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
@@ -495,7 +520,16 @@ impl<'a> Correlator<'a> {
             })
             .collect();
         contacts.sort_by(|left, right| left.order().cmp(&right.order()));
+        let last_doing = self
+            .last_doing
+            .iter()
+            .zip(phases)
+            .filter(|(time, _)| **time > 0)
+            .map(|(time, phase)| (phase.clone(), *time));
         let facts = Facts {
+            last_doing: last_doing.collect(),
+            acts: self.acts,
+            profiles: self.profiles,
             terms,
             ontology,
             clock: self.clock,
@@ -525,7 +559,7 @@ fn app_label(event: &Event) -> String {
     }
 }
 
-fn actor_of(event: &Event) -> Actor {
+pub(super) fn actor_of(event: &Event) -> Actor {
     let program = event.process.executable.clone().filter(|path| !path.is_empty());
     Actor {
         app: app_label(event),

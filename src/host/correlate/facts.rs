@@ -8,6 +8,7 @@ use super::coverage::Seen;
 use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
+use super::profiles::{self, ActKey, Profile};
 use super::rules::{self, ALL_RULES};
 use super::standing::{DataStanding, Party, collect_ref, contact_statement, recipient_name};
 use super::tally::{Proof, RateMeter, Tally};
@@ -107,6 +108,10 @@ pub(super) struct Facts<'a> {
     pub(super) contacts: Vec<ContactTuple<'a>>,
     pub(super) limits: BTreeMap<TypeId, Limit>,
     pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) acts: BTreeMap<ActKey, Tally>,
+    /// The last time the app did something of its own, by phase.
+    pub(super) last_doing: Vec<(Phase, u64)>,
+    pub(super) profiles: Vec<Profile>,
     pub(super) unknown_providers: BTreeMap<String, u64>,
     pub(super) nameless_local: BTreeMap<String, u64>,
     pub(super) dns_bypass: BTreeMap<String, u64>,
@@ -217,7 +222,10 @@ impl Facts<'_> {
 
     pub(super) fn verdict(&self) -> Verdict {
         let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::judge(rule, self)).collect();
-        let has = |outcome| rules.iter().any(|result| result.outcome == outcome);
+        let profiles = profiles::judge(self, &self.profiles);
+        let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
+        let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
+        let has = |outcome| outcomes.contains(&outcome);
         let outcome = if has(RuleOutcome::Violation) {
             RuleOutcome::Violation
         } else if has(RuleOutcome::CannotTell) {
@@ -232,6 +240,7 @@ impl Facts<'_> {
             app: self.checked_app(),
             session: self.checked_session(),
             rules,
+            profiles,
             data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
             notices: notices::of(self),

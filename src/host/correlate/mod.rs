@@ -29,10 +29,12 @@ mod limits;
 mod notices;
 mod own_storage;
 mod platform;
+pub mod profiles;
 pub mod rules;
 mod standing;
 mod tally;
 pub mod verdict;
 
 pub use correlator::{CorrelateOptions, Correlator};
-pub use verdict::{RuleOutcome, Verdict};
+pub use profiles::Profile;
+pub use verdict::{ClauseState, RuleOutcome, Verdict};

@@ -19,11 +19,13 @@ pub(super) struct RateMeter {
     newest: u64,
     in_window: u32,
     pub(super) peak: u32,
+    /// Most in any one second.
+    pub(super) peak_second: u32,
 }
 
 impl RateMeter {
     pub(super) fn new() -> Self {
-        Self { buckets: [0; BUCKETS as usize], newest: 0, in_window: 0, peak: 0 }
+        Self { buckets: [0; BUCKETS as usize], newest: 0, in_window: 0, peak: 0, peak_second: 0 }
     }
 
     fn bucket(&mut self, second: u64) -> Option<&mut u32> {
@@ -49,11 +51,47 @@ impl RateMeter {
         if self.newest - second < BUCKETS {
             if let Some(bucket) = self.bucket(second) {
                 *bucket = bucket.saturating_add(1);
+                let in_second = *bucket;
+                self.peak_second = self.peak_second.max(in_second);
             }
             self.in_window = self.in_window.saturating_add(1);
         }
         self.peak = self.peak.max(self.in_window);
         self.in_window
+    }
+}
+
+/// The lengths of the pauses between acts: how many, their mean and their spread (by Welford's method, so that none of
+/// them is kept).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Intervals {
+    count: u32,
+    mean: f64,
+    spread: f64,
+}
+
+/// Acts closer together than this are one reading in several steps.
+const BURST_NS: u64 = 200_000_000;
+/// So many equal pauses before an interval is called fixed.
+const ENOUGH_INTERVALS: u32 = 5;
+
+impl Intervals {
+    fn add(&mut self, pause_ns: u64) {
+        if pause_ns < BURST_NS {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a pause in seconds is wanted to three digits")]
+        let pause = pause_ns as f64 / 1e9;
+        self.count = self.count.saturating_add(1);
+        let off = pause - self.mean;
+        self.mean += off / f64::from(self.count);
+        self.spread += off * (pause - self.mean);
+    }
+
+    /// The fixed interval in seconds, if there is one: enough pauses, with a standard deviation of a tenth at most.
+    pub(super) fn period_seconds(&self) -> Option<f64> {
+        let deviation = (self.spread / f64::from(self.count.max(1))).sqrt();
+        (self.count >= ENOUGH_INTERVALS && deviation <= self.mean / 10.0).then_some(self.mean)
     }
 }
 
@@ -93,6 +131,7 @@ pub(super) struct Tally {
     pub(super) first_ns: u64,
     pub(super) last_ns: u64,
     pub(super) rate: RateMeter,
+    pub(super) intervals: Intervals,
     pub(super) places: BTreeMap<String, u64>,
     pub(super) more_places: bool,
     pub(super) evidence: Vec<Proof>,
@@ -107,6 +146,7 @@ impl Tally {
             first_ns: u64::MAX,
             last_ns: 0,
             rate: RateMeter::new(),
+            intervals: Intervals::default(),
             places: BTreeMap::new(),
             more_places: false,
             evidence: Vec::new(),
@@ -118,6 +158,9 @@ impl Tally {
     /// Counts one act at `place`; `proof` is made only when it is kept.
     pub(super) fn add(&mut self, time_ns: u64, place: &str, proof: impl FnOnce() -> Proof) {
         self.count = self.count.saturating_add(1);
+        if self.last_ns > 0 {
+            self.intervals.add(time_ns.saturating_sub(self.last_ns));
+        }
         self.first_ns = self.first_ns.min(time_ns);
         self.last_ns = self.last_ns.max(time_ns);
         self.rate.count(time_ns);
@@ -137,6 +180,31 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fixed_interval_is_found_and_bursts_do_not_hide_it() {
+        let mut tally = Tally::new();
+        let proof = || Proof {
+            sequence: 1,
+            time_ns: 0,
+            kind: "x",
+            pid: 1,
+            what: String::new(),
+            outcome: Outcome::Ok,
+            hints: Vec::new(),
+        };
+        for turn in 1..=6_u64 {
+            tally.add(turn * 30 * NANOSECONDS, "a", proof);
+            tally.add(turn * 30 * NANOSECONDS + 1_000, "a", proof);
+        }
+        assert_eq!(tally.intervals.period_seconds().map(f64::round), Some(30.0));
+        assert_eq!((tally.rate.peak_second, tally.rate.peak), (2, 4));
+        let mut uneven = Tally::new();
+        for second in [1, 2, 9, 11, 40, 41, 90, 95_u64] {
+            uneven.add(second * NANOSECONDS, "a", proof);
+        }
+        assert_eq!(uneven.intervals.period_seconds(), None);
+    }
 
     #[test]
     fn a_minute_slides_and_is_never_overstated() {

@@ -177,6 +177,11 @@ pub enum Subject {
     Data(DataTypeName),
     /// Someone was contacted.
     Recipient(RecipientName),
+    /// Something else was done.
+    Act {
+        /// To what: a package, a host, or a word for it.
+        what: String,
+    },
 }
 
 impl Subject {
@@ -186,6 +191,7 @@ impl Subject {
         match self {
             Self::Data(name) => &name.id,
             Self::Recipient(name) => &name.host,
+            Self::Act { what } => what,
         }
     }
 }
@@ -252,6 +258,112 @@ pub struct RuleResult {
     pub seconds: f64,
     /// How many events happened in them.
     pub events: u64,
+}
+
+/// What a clause of a profile came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClauseState {
+    /// At least one finding, and trace, terms and marks decide the clause.
+    Violation,
+    /// At least one finding, and it is evidence: a person decides.
+    Indication,
+    /// No finding, and something that could have been one was not seen, or was never tried.
+    CannotTell,
+    /// No finding, and everything that the clause needs was watched.
+    NoneObserved,
+    /// Not decidable by a trace.
+    NotDecidable,
+}
+
+impl ClauseState {
+    /// Every state.
+    pub const ALL: &'static [Self] =
+        &[Self::Violation, Self::Indication, Self::CannotTell, Self::NoneObserved, Self::NotDecidable];
+
+    /// The name used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::Indication => "indication",
+            Self::CannotTell => "cannot_tell",
+            Self::NoneObserved => "none_observed",
+            Self::NotDecidable => "not_decidable",
+        }
+    }
+
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::Indication => "indication",
+            Self::CannotTell => "cannot tell",
+            Self::NoneObserved => "none observed",
+            Self::NotDecidable => "not by trace",
+        }
+    }
+
+    /// The same in Chinese.
+    #[must_use]
+    pub fn in_chinese(self) -> &'static str {
+        match self {
+            Self::Violation => "发现违规",
+            Self::Indication => "发现线索，需人工判定",
+            Self::CannotTell => "无法判定",
+            Self::NoneObserved => "未观察到",
+            Self::NotDecidable => "无法通过监测判定",
+        }
+    }
+}
+
+/// A clause of a profile and its state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClauseResult {
+    /// Id within the profile; with the profile's name in front when it is another profile's.
+    pub id: String,
+    /// What it says, in English.
+    pub title_en: String,
+    /// What it says, in Chinese.
+    pub title_zh: String,
+    /// Where it stands.
+    pub source: String,
+    /// How far a trace decides it: `D` fully, `P` partly, `N` not.
+    pub decidability: &'static str,
+    /// What it came to.
+    pub state: ClauseState,
+    /// The findings that hold a violation or an indication; `rule` names the rule or check that made each.
+    pub findings: Vec<Finding>,
+    /// Why it cannot be told or decided; also what was not seen beside the findings.
+    pub reasons: Vec<String>,
+    /// Phases that were looked at.
+    pub phases: Vec<String>,
+    /// For how long they lasted, in seconds.
+    pub seconds: f64,
+    /// How many events happened in them.
+    pub events: u64,
+}
+
+/// A profile and all its clauses.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProfileResult {
+    /// Name.
+    pub name: String,
+    /// English title.
+    pub title_en: String,
+    /// Chinese title.
+    pub title_zh: String,
+    /// The rule book.
+    pub source: String,
+    /// Whether it was asked for, so that it counts for the outcome of the verdict.
+    pub counts_for_outcome: bool,
+    /// All clauses together. An indication leaves it open; what no trace decides is left out.
+    pub outcome: RuleOutcome,
+    /// How many clauses are in each state.
+    pub counts: std::collections::BTreeMap<&'static str, usize>,
+    /// Every clause, in the order of the rule book.
+    pub clauses: Vec<ClauseResult>,
 }
 
 /// One observed kind of data, with who read it, in which phase and how it ended.
@@ -451,6 +563,8 @@ pub struct Verdict {
     pub session: CheckedSession,
     /// Every rule, in the order of [`super::rules::ALL_RULES`].
     pub rules: Vec<RuleResult>,
+    /// The profiles, each with every clause: those that were asked for, else [`super::profiles::DEFAULT_PROFILE`].
+    pub profiles: Vec<ProfileResult>,
     /// Every observed kind of data.
     pub data: Vec<ObservedData>,
     /// Every observed recipient.

@@ -53,7 +53,7 @@ pub struct Rule {
 }
 
 /// What a rule's function gives.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     /// Facts that could be violations and cannot be decided.
@@ -134,6 +134,16 @@ pub const ALL_RULES: &[Rule] = &[
         judge: rate_above_declared::judge,
     },
 ];
+
+/// What the rule with this id finds, without the coverage: for clauses that are made of rules.
+pub(super) fn judged_by(id: &str, facts: &Facts<'_>) -> Judged {
+    ALL_RULES.iter().find(|rule| rule.id == id).map(|rule| (rule.judge)(facts)).unwrap_or_default()
+}
+
+/// Everything that may not happen in a phase in which the user does not agree, or no longer does.
+pub(super) fn in_phase(facts: &Facts<'_>, rule: &'static str, phase: &str, when: &str) -> Judged {
+    before_consent::in_phase(facts, rule, phase, when)
+}
 
 /// Applies one rule.
 pub(super) fn judge(rule: &Rule, facts: &Facts<'_>) -> RuleResult {

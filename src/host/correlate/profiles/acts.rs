@@ -1,0 +1,106 @@
+//! Acts that are neither reading nor contact, and that some clauses are about: counted by kind, subject, actor, phase.
+
+use super::super::correlator::{Correlator, Effect};
+use super::super::limits;
+use super::super::tally::{Proof, Tally};
+use super::super::verdict::Actor;
+use crate::event::{Event, EventBody, Phase, ProviderAccess};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in super::super) enum ActKind {
+    /// A process of the app began.
+    Start,
+    /// A process of the app ended.
+    Exit,
+    /// Values were written into a content provider of another installed app.
+    Given,
+    /// A request was sent in clear text; its subject is the host.
+    ClearText,
+    /// A permission dialog was marked directly after another one.
+    PromptAgain,
+}
+
+/// The phase that a tester marks when a permission dialog is on the screen.
+pub(super) const PERMISSION_PROMPT: &str = "permission_prompt";
+
+/// Whatever the app does itself; not what merely follows from it, such as the totals of files that an exit closes.
+fn is_own_doing(body: &EventBody) -> bool {
+    !matches!(
+        body,
+        EventBody::ProcessExit(_) | EventBody::PhaseMark(_) | EventBody::FileTotals(_) | EventBody::SocketTotals(_)
+    )
+}
+
+/// User ids below this belong to the system (`android.os.Process.FIRST_APPLICATION_UID`).
+const FIRST_APPLICATION: u32 = 10_000;
+/// User ids of different users of the device differ by a multiple of this (`android.os.UserHandle.PER_USER_RANGE`).
+const USER_RANGE: u32 = 100_000;
+
+/// One sort of act.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct ActKey {
+    pub(in super::super) kind: ActKind,
+    pub(in super::super) subject: String,
+    pub(in super::super) actor: Actor,
+    pub(in super::super) phase: Phase,
+}
+
+impl Correlator<'_> {
+    /// Notes an event that is judged, as far as clauses ask for more than readings and contacts.
+    pub(in super::super) fn other_acts(&mut self, event: &Event) {
+        if is_own_doing(&event.body) {
+            let phase = usize::from(self.phase(event));
+            if self.last_doing.len() <= phase {
+                self.last_doing.resize(phase + 1, 0);
+            }
+            if let Some(last) = self.last_doing.get_mut(phase) {
+                *last = (*last).max(event.time_ns);
+            }
+        }
+        match &event.body {
+            EventBody::ProcessStart(start) if !start.preexisting => {
+                self.act(event, ActKind::Start, "a process", "process started".to_owned());
+            }
+            EventBody::ProcessExit(_) => self.act(event, ActKind::Exit, "a process", "process ended".to_owned()),
+            EventBody::ProviderAccess(access) if Effect::of(event.outcome) == Effect::Done => self.given(event, access),
+            EventBody::HttpRequest(request) => {
+                let host = request.host.clone().unwrap_or_else(|| "an unnamed host".to_owned());
+                self.act(event, ActKind::ClearText, &host, format!("request in clear text to {host}"));
+            }
+            EventBody::PhaseMark(mark) => {
+                let prompt = mark.phase.as_str() == PERMISSION_PROMPT;
+                if prompt && self.newest_mark_was_prompt {
+                    let what = format!("permission dialog marked again: {}", mark.note);
+                    self.act(event, ActKind::PromptAgain, "a permission dialog", what);
+                }
+                self.newest_mark_was_prompt = prompt;
+            }
+            _ => {}
+        }
+    }
+
+    fn given(&mut self, event: &Event, access: &ProviderAccess) {
+        let owner = &access.transaction.owner;
+        let installed = owner.user_id.is_some_and(|id| id % USER_RANGE >= FIRST_APPLICATION);
+        let Some(package) = &owner.app.package else { return };
+        let own = event.app.package.as_ref() == Some(package) || event.app.candidates.contains(package);
+        // Providers of the platform run under user ids of apps, too.
+        let platform = package.starts_with("com.android.") || package == "android";
+        if access.method.writes() && installed && !own && !platform {
+            let what = format!("{} {}", access.method.name(), access.uri.as_deref().unwrap_or(&access.authority));
+            self.act(event, ActKind::Given, package, what);
+        }
+    }
+
+    fn act(&mut self, event: &Event, kind: ActKind, subject: &str, what: String) {
+        let actor = super::super::correlator::actor_of(event);
+        let key = ActKey { kind, subject: subject.to_owned(), actor, phase: event.phase.clone() };
+        if self.acts.len() >= limits::TUPLES && !self.acts.contains_key(&key) {
+            self.coverage.overflow("other acts by actor and phase");
+            return;
+        }
+        let tally = self.acts.entry(key).or_insert_with(Tally::new);
+        tally.add(event.time_ns, &what, || Proof::of(event, what.clone()));
+    }
+}

@@ -1,0 +1,191 @@
+//! Checks of clauses about what was read and what the terms say.
+//!
+//! Most are made of the seven rules of [`super::super::rules`]: a finding keeps the id of the rule that made it, so that
+//! it can be followed from the clause to the rule and back.
+
+use super::super::correlator::Effect;
+use super::super::facts::{DataTuple, Facts};
+use super::super::rules::{self, Judged, PRE_CONSENT, REFUSED, by_type, data_parts};
+use super::super::standing::DataStanding;
+use super::super::verdict::{Finding, Subject};
+use super::Context;
+use super::acts::PERMISSION_PROMPT;
+
+/// Looks at nothing.
+pub(super) fn nothing(_: &Facts<'_>, _: &Context<'_>) -> Judged {
+    Judged::default()
+}
+
+/// What the rules with these ids found, together.
+fn of_rules(facts: &Facts<'_>, ids: &[&str], keep: impl Fn(&Finding) -> bool) -> Judged {
+    let mut together = Judged::default();
+    for id in ids {
+        let judged = rules::judged_by(id, facts);
+        together.findings.extend(judged.findings.into_iter().filter(&keep));
+        together.doubts.extend(judged.doubts);
+    }
+    together
+}
+
+pub(super) fn before_consent(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    of_rules(facts, &["before-consent"], |_| true)
+}
+
+/// Without a prompt there is nothing that the user could have answered; reading before the answer is evidence of it.
+pub(super) fn read_before_answer(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let mut judged = of_rules(facts, &["before-consent"], |finding| matches!(finding.subject, Subject::Data(_)));
+    judged.doubts.clear();
+    judged
+}
+
+pub(super) fn after_refusal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    of_rules(facts, &["after-refusal"], |_| true)
+}
+
+pub(super) fn after_withdrawal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    rules::in_phase(facts, "after-withdrawal", "withdrawn", "after consent was withdrawn")
+}
+
+/// Data and recipients that no statement names. Whose an unknown address is, nobody knows: it can be the developer's.
+pub(super) fn not_listed(facts: &Facts<'_>, context: &Context<'_>) -> Judged {
+    let mut judged = of_rules(facts, &["undeclared-collection", "undeclared-recipient"], |_| true);
+    judged.doubts.extend(unknown_recipients(facts, context).doubts);
+    judged
+}
+
+pub(super) fn data_not_listed(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    of_rules(facts, &["undeclared-collection"], |_| true)
+}
+
+pub(super) fn recipients_not_listed(facts: &Facts<'_>, context: &Context<'_>) -> Judged {
+    let mut judged = of_rules(facts, &["undeclared-recipient"], |_| true);
+    judged.doubts.extend(unknown_recipients(facts, context).doubts);
+    judged
+}
+
+fn unknown_recipients(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let unknown = rules::judged_by("unknown-recipient", facts);
+    let doubts = unknown.findings.into_iter().map(|finding| finding.message).chain(unknown.doubts).collect();
+    Judged { doubts, ..Judged::default() }
+}
+
+/// Whatever contradicts a statement, rather than lacking one.
+pub(super) fn breaks_own_rules(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let all = ["outside-declared-phase", "rate-above-declared", "undeclared-collection", "undeclared-recipient"];
+    of_rules(facts, &all, |finding| finding.contradicts.is_some())
+}
+
+/// Beyond what the user agreed to: kinds of data outside the terms, and data had by another way after the system denied it.
+pub(super) fn beyond_authorisation(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let consented = |tuple: &&DataTuple<'_>| !matches!(tuple.phase.as_str(), PRE_CONSENT | REFUSED | "unmarked");
+    let outside = facts
+        .readings()
+        .filter(consented)
+        .filter(|tuple| matches!(tuple.standing, DataStanding::Undeclared | DataStanding::Denied(_)));
+    for ((id, app), tuples) in by_type(facts, outside) {
+        let Some(first) = tuples.first() else { continue };
+        let message = format!("{app} read {id}, and what the user agreed to does not include it");
+        let contradicts = first.standing.statement(facts.ontology);
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding(
+            "beyond-authorisation",
+            subject,
+            message,
+            contradicts,
+            &data_parts(&tuples),
+        ));
+    }
+    let denied = |tuple: &DataTuple<'_>| {
+        facts
+            .data
+            .iter()
+            .filter(|other| {
+                other.effect == Effect::Denied
+                    && other.data_type == tuple.data_type
+                    && other.actor.app == tuple.actor.app
+                    && other.tally.first_ns < tuple.tally.last_ns
+            })
+            .flat_map(|other| other.tally.places.keys().cloned())
+            .find(|place| !tuple.tally.places.contains_key(place))
+    };
+    let side = facts.readings().filter(|tuple| denied(tuple).is_some());
+    for ((id, app), tuples) in by_type(facts, side) {
+        let Some(first) = tuples.first() else { continue };
+        let door = denied(first).unwrap_or_default();
+        let message = format!("{app} was denied {id} at {door}, and read it another way");
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding("side-channel", subject, message, None, &data_parts(&tuples)));
+    }
+    judged
+}
+
+/// Sensitive data read for the first time before any permission dialog was marked.
+pub(super) fn sensitive_without_prompt(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let prompts = facts.seen.spans.iter().filter(|span| span.phase.as_str() == PERMISSION_PROMPT);
+    let Some(first_prompt) = prompts.map(|span| span.from_ns).min() else { return judged };
+    let sensitive = |tuple: &&DataTuple<'_>| {
+        let entry = facts.ontology.data_types.get(tuple.data_type);
+        entry.is_some_and(|entry| entry.sensitive_gb_35273 == Some(true)) && tuple.tally.first_ns < first_prompt
+    };
+    for ((id, app), tuples) in by_type(facts, facts.readings().filter(sensitive)) {
+        let Some(first) = tuples.first() else { continue };
+        let message = format!("{app} read {id}, which is sensitive, before any permission dialog was marked");
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding("sensitive-without-prompt", subject, message, None, &data_parts(&tuples)));
+    }
+    judged
+}
+
+/// Kinds of data that the basic function of the declared type of app does not need.
+pub(super) fn not_needed_for_the_type(_facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    Judged {
+        not_applicable: Some("the terms do not say which of the 39 types of apps this is".to_owned()),
+        ..Judged::default()
+    }
+}
+
+/// Data that was read although the user had not asked for anything: off the screen or without being operated.
+pub(super) fn read_unattended(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let unattended =
+        facts.readings().filter(|tuple| matches!(tuple.phase.as_str(), "silent" | "background" | "killed"));
+    for ((id, app), tuples) in by_type(facts, unattended) {
+        let Some(first) = tuples.first() else { continue };
+        let message = format!("{app} read {id} while the user was not operating it");
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding("unattended", subject, message, None, &data_parts(&tuples)));
+    }
+    judged
+}
+
+/// Observed data whose statements lack something that the list must tell.
+fn statement_lacks(
+    facts: &Facts<'_>,
+    rule: &'static str,
+    what: &str,
+    lacks: impl Fn(&crate::host::declared_terms::Statement) -> bool,
+) -> Judged {
+    let mut judged = Judged::default();
+    let lacking = |tuple: &&DataTuple<'_>| match &tuple.standing {
+        DataStanding::Declared { statements, .. } => statements.iter().all(|statement| lacks(statement)),
+        _ => false,
+    };
+    for ((id, app), tuples) in by_type(facts, facts.readings().filter(lacking)) {
+        let Some(first) = tuples.first() else { continue };
+        let message = format!("{app} read {id}, and the terms list it without {what}");
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        let statement = first.standing.statement(facts.ontology);
+        judged.findings.push(facts.finding(rule, subject, message, statement, &data_parts(&tuples)));
+    }
+    judged
+}
+
+pub(super) fn listed_without_purpose(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    statement_lacks(facts, "listed-without-purpose", "a purpose", |statement| statement.purposes.is_empty())
+}
+
+pub(super) fn listed_without_scene(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    statement_lacks(facts, "listed-without-scene", "a scene", |statement| statement.scenes.is_empty())
+}
