@@ -25,7 +25,13 @@ const PROTO_FILES: &[&str] = &[
 /// Where the kernel programs are, and each object: its name, its source, and what is defined for it.
 const PROGRAM_DIRECTORY: &str = "src/device/probe/ebpf/programs";
 const OBJECTS: &[(&str, &str, &[&str])] = &[
-    // The first two differ in how they read: without calls (kernel 5.11 and later), or with (5.8 and later).
+    // The first three differ in how they read: without calls (kernel 6.2 and later), without calls what the current task
+    // leads to (5.11 and later), or with calls (5.8 and later).
+    (
+        "kernel_objects_by_casts",
+        "probe.bpf.c",
+        &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=1", "-DCANDOR_CASTS=1"],
+    ),
     ("kernel_objects", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=1"]),
     ("kernel_objects_by_calls", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=0"]),
     ("system_calls", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=0", "-DCANDOR_TYPED_POINTERS=0"]),

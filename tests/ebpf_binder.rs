@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use candor::device::probe::ebpf::{EbpfChoice, EbpfOptions};
 use candor::device::probe::record_layout::{
-    binder_device, binder_ending, binder_node_reference, binder_reply_body, binder_side, binder_transaction_body, record_flag,
-    record_kind, segment_tag, u32_at, u64_at,
+    binder_device, binder_ending, binder_node_reference, binder_reply_body, binder_side, binder_transaction_body,
+    record_flag, record_kind, segment_tag, u32_at, u64_at,
 };
 use candor::event::{Family, ProbeState, ProgramCounters};
 use ebpf_support::{DEADLINE, Fixture, Record};
@@ -33,7 +33,8 @@ struct Peer {
 
 impl Peer {
     fn start() -> Self {
-        let program = std::env::var_os("CANDOR_BINDER_PEER").expect("CANDOR_BINDER_PEER names the program of the peers");
+        let program =
+            std::env::var_os("CANDOR_BINDER_PEER").expect("CANDOR_BINDER_PEER names the program of the peers");
         let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, answers) = channel();
@@ -219,8 +220,7 @@ fn a_call_and_its_reply_are_told_of_the_app_that_asked() {
         assert_eq!(request.u64(binder_transaction_body::OFFSETS_SIZE), 0);
         assert_ne!(request.u64(binder_transaction_body::TARGET_NODE), 0);
         assert_eq!(request.flags(), 0);
-        let device =
-            if choice == EbpfChoice::KernelObjects { binder_device::BINDER } else { binder_device::UNKNOWN };
+        let device = if choice == EbpfChoice::KernelObjects { binder_device::BINDER } else { binder_device::UNKNOWN };
         assert_eq!(request.u16(binder_transaction_body::DEVICE), device);
         let parcel = request.segment(segment_tag::PARCEL).unwrap();
         assert_eq!(parcel.len() as u64, request.u64(binder_transaction_body::DATA_SIZE));
@@ -471,11 +471,10 @@ fn what_does_not_fit_the_ring_is_counted() {
     assert_eq!(delivered.submitted + delivered.lost, 2002);
     assert_eq!(world.binder_records() as u64, delivered.submitted);
     let lost = world.probe.counters().lost;
-    assert_eq!(lost.iter().map(|(slot, reason, count)| (slot.number(), *reason, *count)).collect::<Vec<_>>(), [(
-        3,
-        "ring_full",
-        delivered.lost
-    )]);
+    assert_eq!(
+        lost.iter().map(|(slot, reason, count)| (slot.number(), *reason, *count)).collect::<Vec<_>>(),
+        [(3, "ring_full", delivered.lost)]
+    );
 }
 
 #[test]

@@ -124,9 +124,12 @@ impl State {
     /// The same for each family that comes from binder.
     pub(super) fn statuses(&self, tier: Tier) -> impl Iterator<Item = ProbeStatus> + use<> {
         let (state, reason) = (self.state, self.reasons.join("; "));
-        FAMILIES
-            .iter()
-            .map(move |family| ProbeStatus { probe: tier.probe(), family: *family, state, reason: reason.clone() })
+        FAMILIES.iter().map(move |family| ProbeStatus {
+            probe: tier.probe(),
+            family: *family,
+            state,
+            reason: reason.clone(),
+        })
     }
 }
 
@@ -157,7 +160,10 @@ pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, dri
         .find(|(_, place)| *place < 0)
     {
         let field = variable.trim_start_matches("binder_").trim_end_matches("_offset");
-        return State::of(ProbeState::Unsupported, format!("the tracepoints of this kernel's binder driver lack {field}"));
+        return State::of(
+            ProbeState::Unsupported,
+            format!("the tracepoints of this kernel's binder driver lack {field}"),
+        );
     }
     let mut state = State { state: ProbeState::Attached, reasons: Vec::new() };
     // The receiving side first: a sender that is seen before anybody looks at receivers would be remembered in vain.
@@ -197,7 +203,9 @@ pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, dri
             }
             Err(reason) => {
                 state.state = ProbeState::Partial;
-                state.reasons.push(format!("names of services are learned from the platform only: program {program}: {reason}"));
+                state
+                    .reasons
+                    .push(format!("names of services are learned from the platform only: program {program}: {reason}"));
             }
         }
     }
@@ -210,7 +218,9 @@ pub(super) fn fill_maps(programs: &mut Ebpf) -> Result<(), LoadError> {
     let mut interfaces: HashMap<MapData, InterfaceKey, u32> = take(programs, "wanted_interfaces")?;
     for interface in WANTED {
         let Some(key) = interface_key(interface) else {
-            return Err(LoadError::Unsupported(format!("the interface {interface} is longer than the programs compare")));
+            return Err(LoadError::Unsupported(format!(
+                "the interface {interface} is longer than the programs compare"
+            )));
         };
         interfaces.insert(key, 1, 0).map_err(|error| refused("wanted_interfaces", &error))?;
     }

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::super::record_layout::{
-    RecordBuilder, RecordView, binder_transaction_body, file_open_body, path_change_body, record_header, record_kind, segment_tag, u32_at,
+    RecordBuilder, RecordView, binder_transaction_body, file_open_body, path_change_body, record_header, record_kind,
+    segment_tag, u32_at,
 };
 use crate::device::probe::process_scan;
 
