@@ -22,10 +22,8 @@ fn entries() -> Vec<StreamEntry> {
         state: ProbeState::Attached,
         reason: String::new(),
     };
-    let header = SessionHeader {
-        probes: vec![status(Family::Process), status(Family::File), status(Family::Socket)],
-        ..SessionHeader::default()
-    };
+    let header =
+        SessionHeader { probes: Family::TRACED.iter().copied().map(status).collect(), ..SessionHeader::default() };
     let mut entries = vec![StreamEntry::Header(Box::new(header))];
     let app = App { package: Some("com.example.shop".to_owned()), candidates: Vec::new() };
     for sequence in 1..=EVENTS {

@@ -2,134 +2,20 @@
 #![cfg(all(feature = "ebpf", feature = "host"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod device_support;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use device_support::{DEADLINE, Lab, text_of};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const APP: u64 = 10123;
 const PHOTO: &str = "/data/media/0/DCIM/x.jpg";
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// The devices of one test, in a state directory of their own. They are stopped when this is dropped, also by a panic.
-struct Lab {
-    state: TempDir,
-}
-
-impl Lab {
-    fn new() -> Self {
-        // In a short directory: the sockets are in it, and their names are limited.
-        Self { state: tempfile::Builder::new().prefix("candor-lab").tempdir_in("/tmp").unwrap() }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/device"));
-        command.args(arguments).env("CANDOR_DEVICE_STATE", self.state.path()).env_remove("CANDOR_DEVICE");
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn device(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("scripts/device must be there")
-    }
-
-    /// Runs a verb that must succeed, and returns its output.
-    #[track_caller]
-    fn succeed(&self, arguments: &[&str]) -> String {
-        let output = self.device(arguments);
-        assert!(output.status.success(), "scripts/device {arguments:?}: {}", text_of(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn up(&self, more: &[&str]) -> String {
-        // The usual socket is left alone: it belongs to whoever works on this machine.
-        self.succeed(&[&["up", "--no-default-socket"], more].concat())
-    }
-
-    fn status(&self) -> Value {
-        serde_json::from_slice(&self.device(&["status", "--json"]).stdout).unwrap()
-    }
-
-    fn socket(&self, device: u32) -> PathBuf {
-        self.state.path().join(device.to_string()).join("candord.sock")
-    }
-
-    fn candor(&self, device: u32, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
-        command.args(arguments).env("CANDOR_DAEMON", format!("unix:{}", self.socket(device).display()));
-        command.stdin(Stdio::null());
-        command
-    }
-
-    /// What `candor info` prints about a device, once it answers.
-    fn info(&self, device: u32) -> String {
-        let started = Instant::now();
-        loop {
-            let output = self.candor(device, &["info"]).output().unwrap();
-            if output.status.success() {
-                return String::from_utf8(output.stdout).unwrap();
-            }
-            assert!(started.elapsed() < DEADLINE, "candor info: {}", text_of(&output));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// The events of the app while `act` runs.
-    fn recorded(&self, device: u32, act: impl FnOnce()) -> Vec<Value> {
-        let file = self.state.path().join(format!("{device}.candor"));
-        let file = file.to_str().unwrap();
-        let mut recorder = self
-            .candor(device, &["record", "--uid", &APP.to_string(), "--force", "--output", file])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(recorder.stderr.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        assert!(line.contains("recording to"), "{line}");
-        act();
-        let interrupted = Command::new("kill").args(["-INT", &recorder.id().to_string()]).status().unwrap();
-        assert!(interrupted.success());
-        let status = recorder.wait().unwrap();
-        assert!(status.success(), "candor record ended with {status}");
-        let output = self.candor(device, &["events", "--format", "ndjson", file]).output().unwrap();
-        assert!(output.status.success(), "{}", text_of(&output));
-        let events = String::from_utf8(output.stdout).unwrap();
-        events
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap())
-            .filter_map(|mut entry| entry.get_mut("event").map(Value::take))
-            .collect()
-    }
-
-    /// The processes that work for this lab, by the state directory in their command lines.
-    fn processes(&self) -> Vec<String> {
-        let state = self.state.path().to_str().unwrap();
-        let command_lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let line = fs::read_to_string(entry.path().join("cmdline")).ok()?.replace('\0', " ");
-            (pid != std::process::id() && line.contains(state)).then_some(line)
-        });
-        command_lines.collect()
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = self.device(&["down"]);
-    }
-}
-
-fn text_of(output: &Output) -> String {
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    format!("{}\nstdout:\n{out}\nstderr:\n{error}", output.status)
-}
 
 fn opened<'a>(events: &'a [Value], path: &str) -> &'a Value {
     let found = events.iter().find(|event| event["body"]["file_open"]["path"] == path);
@@ -155,7 +41,7 @@ fn a_device_comes_up_is_used_and_goes_down() {
     let probes = lab.succeed(&["shell", "-n", "candord", "probes"]);
     assert_eq!(
         probes.lines().filter(|line| line.starts_with("ebpf_") && line.contains(" attached")).count(),
-        3,
+        5,
         "{probes}"
     );
 
@@ -271,7 +157,7 @@ fn pushed_files_have_owner_and_mode(lab: &Lab) {
 }
 
 fn the_host_records_what_an_app_does(lab: &Lab) {
-    let events = lab.recorded(1, || {
+    let events = lab.recorded(1, &["--uid", &APP.to_string()], || {
         lab.succeed(&[
             "shell",
             "-n",
@@ -320,7 +206,7 @@ fn two_devices_at_once_are_apart() {
     lab.succeed(&["shell", "-d", "1", "-n", "touch /data/local/tmp/here"]);
     assert!(!lab.device(&["shell", "-d", "2", "-n", "test -e /data/local/tmp/here"]).status.success());
 
-    let recorded = lab.recorded(2, || {
+    let recorded = lab.recorded(2, &["--uid", &APP.to_string()], || {
         lab.succeed(&["shell", "-d", "1", "-n", "--user", "10123", "cat /system/etc/inittab >/dev/null"]);
         lab.succeed(&["shell", "-d", "2", "-n", "--user", "10123", &format!("cat {PHOTO} >/dev/null")]);
     });

@@ -46,10 +46,23 @@ fn assertions() -> String {
         socket_body,
         socket_totals_body,
         socket_payload_body,
+        binder_transaction_body,
+        binder_reply_body,
+        binder_node_reference,
+        platform_body,
+        method_names_body,
+        binder_name_body,
         segment_header
     );
     assert_values!(source, record_kind, record_flag, segment_tag, segment_flag, payload_purpose, blind_spot);
-    writeln!(source, "_Static_assert(RECORD_MAX == {}, \"RECORD_MAX\");", layout::RECORD_MAX).unwrap();
+    assert_values!(source, binder_device, binder_side, binder_ending, method_names_source, binder_name_what);
+    for (name, value) in [
+        ("RECORD_MAX", layout::RECORD_MAX),
+        ("BINDER_PARCEL_MAX", layout::BINDER_PARCEL_MAX),
+        ("BINDER_OFFSETS_MAX", layout::BINDER_OFFSETS_MAX),
+    ] {
+        writeln!(source, "_Static_assert({name} == {value}, \"{name}\");").unwrap();
+    }
     source.push_str(&candor::device::probe::ebpf::map_layout_assertions());
     source
 }

@@ -11,7 +11,7 @@ use candor::device::probe::record_layout::{
     blind_spot_body, file_open_body, path_change_body, process_exec_body, process_exit_body, process_start_body,
     record_flag, record_kind, segment_tag, socket_body, socket_payload_body, socket_totals_body, totals_body,
 };
-use candor::event::{ProbeState, Selection};
+use candor::event::{Family, ProbeState, Selection};
 use ebpf_support::{Fixture, Gated, Record};
 
 const ENOENT: i64 = -2;
@@ -40,7 +40,10 @@ fn totals(handle: u64) -> impl Fn(&Record) -> bool {
 fn every_program_is_taken_by_this_kernel() {
     let fixture = tier_1();
     for status in fixture.probe.statuses() {
-        assert_eq!(status.state, ProbeState::Attached, "{:?}: {}", status.family, status.reason);
+        // Where there is no binder driver there is nothing to attach to.
+        let of_binder = matches!(status.family, Family::Provider | Family::Service);
+        let taken = status.state == ProbeState::Attached || (of_binder && status.state == ProbeState::Absent);
+        assert!(taken, "{:?}: {} {}", status.family, status.state.name(), status.reason);
     }
 }
 
@@ -661,7 +664,8 @@ fn the_type_information_of_the_kernel_is_given_back_after_loading() {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         let kibibytes: u64 = anonymous.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(kibibytes < 16 * 1024, "{kibibytes} KiB are kept");
+        // 20 MiB are the programs and maps; the kernel's type information would come on top with some 25 MiB.
+        assert!(kibibytes < 26 * 1024, "{kibibytes} KiB are kept");
         return;
     }
     let name = "the_type_information_of_the_kernel_is_given_back_after_loading";

@@ -98,9 +98,8 @@ fn serve(options: DaemonOptions) -> anyhow::Result<u8> {
 
 /// Whether some probe sees everything of each family. Not each probe: one that samples `/proc` is partial by nature.
 fn every_family_attached(statuses: &[ProbeStatus]) -> bool {
-    [Family::Process, Family::File, Family::Socket]
-        .iter()
-        .all(|family| statuses.iter().any(|status| status.family == *family && status.state == ProbeState::Attached))
+    let done = |status: &ProbeStatus| matches!(status.state, ProbeState::Attached | ProbeState::Absent);
+    Family::TRACED.iter().all(|family| statuses.iter().any(|status| status.family == *family && done(status)))
 }
 
 fn text(statuses: &[ProbeStatus]) -> String {

@@ -16,7 +16,7 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError, RawBatch, procfs, replay};
+use crate::device::probe::{Probe, ProbeError, RawBatch, platform, procfs, replay};
 use crate::device::raw_capture::CaptureWriter;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{ListenError, Server};
@@ -28,6 +28,9 @@ use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
 pub const DEFAULT_MAX_SESSIONS: usize = 16;
+
+/// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
+const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
 
 /// How a daemon is to run.
 pub struct DaemonOptions {
@@ -213,6 +216,7 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
             let mut probes: Vec<_> = opened.probe.into_iter().collect();
             probes.push(procfs::open(system_root.join("proc")));
+            probes.push(platform::open(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
             Ok(OpenProbes { probes, unavailable, replay: None })
         }
     }
@@ -223,6 +227,7 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
 pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
     let mut statuses = ebpf::open_with(options).statuses;
     statuses.extend(procfs::open(system_root.join("proc")).statuses());
+    statuses.extend(platform::statuses(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
     statuses
 }
 

@@ -16,6 +16,7 @@ mod identity;
 mod kind;
 mod loss;
 mod phase;
+mod privacy_interfaces;
 mod probe_status;
 mod process;
 mod provider;
@@ -35,6 +36,9 @@ pub use identity::{App, ProcessKey, ProcessRef, START_TIME_GRANULARITY_NS};
 pub use kind::{EventKind, Family};
 pub use loss::{LossTotals, ProgramCounters, Stage, StageTotals};
 pub use phase::{Phase, PhaseError, WELL_KNOWN_PHASES};
+pub use privacy_interfaces::{
+    DESCRIPTOR_MAX_UNITS, InterfaceOrigin, PRIVACY_INTERFACES, PrivacyInterface, PrivacyMethods, privacy_interface,
+};
 pub use probe_status::{Fidelity, FidelityReason, ProbeId, ProbeState, ProbeStatus};
 pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessStart};
 pub use provider::{ProviderAccess, ProviderMethod};

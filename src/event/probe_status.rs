@@ -53,11 +53,13 @@ pub enum ProbeState {
     Unsupported,
     /// The system offers it and refused it.
     Denied,
+    /// There is nothing of the family on this system, so nothing can be missed: no binder driver, no binder acts.
+    Absent,
 }
 
 impl ProbeState {
     /// Every state.
-    pub const ALL: &'static [Self] = &[Self::Attached, Self::Partial, Self::Unsupported, Self::Denied];
+    pub const ALL: &'static [Self] = &[Self::Attached, Self::Partial, Self::Unsupported, Self::Denied, Self::Absent];
 
     /// The name used in files and reports.
     #[must_use]
@@ -67,6 +69,7 @@ impl ProbeState {
             Self::Partial => "partial",
             Self::Unsupported => "unsupported",
             Self::Denied => "denied",
+            Self::Absent => "absent",
         }
     }
 }

@@ -10,7 +10,8 @@
 //!   of the reply), `size=N` (so many bytes after the token), `android=28|29|30` (form of the token), `badbuffer` (the
 //!   driver cannot read the parcel), `badoffsets` (an offset beyond the parcel), `send` (does not wait; `wait` does).
 //! * `wait`: waits for the end of a call that was sent. `refused`: calls a handle that does not exist, without waiting.
-//! * `burst COUNT HANDLE INTERFACE CODE [OPTION...]`: so many calls; tells the nanoseconds that they took.
+//! * `burst COUNT HANDLE INTERFACE CODE [OPTION...]`: so many calls; tells the nanoseconds that they took: by the clock, and of
+//!   the processor's time for this process and for the one whose id is in `server=ID`.
 //! * `malformed COUNT SEED`: so many transactions and commands that make no sense.
 
 use std::ffi::{c_int, c_ulong, c_void};
@@ -502,12 +503,20 @@ fn main() {
                 "sent".to_owned()
             }
             ["burst", _, _, interface, _, ..] => {
-                let options = Options::parse(&words[5..]);
-                let begun = std::time::Instant::now();
-                for _ in 0..number(1) {
-                    peer.call(number(2), interface, number(4), &options);
+                let server = words.last().and_then(|word| word.strip_prefix("server=")).unwrap_or("self");
+                let options: Vec<&str> = words[5..].iter().copied().filter(|word| !word.starts_with("server=")).collect();
+                let (count, handle, code) = (number(1), number(2), number(4));
+                let options = Options::parse(&options);
+                let (begun, own, other) = (std::time::Instant::now(), processor_ns("self"), processor_ns(server));
+                for _ in 0..count {
+                    peer.call(handle, interface, code, &options);
                 }
-                format!("{}", begun.elapsed().as_nanos())
+                format!(
+                    "{} {} {}",
+                    begun.elapsed().as_nanos(),
+                    processor_ns("self") - own,
+                    processor_ns(server) - other
+                )
             }
             ["malformed", _, _] => {
                 peer.malformed(number(1), u64::from(number(2)));
@@ -519,4 +528,10 @@ fn main() {
         println!("{answer}");
         std::io::stdout().flush().expect("output is writable");
     }
+}
+
+/// The processor's time that a process has had, in nanoseconds.
+fn processor_ns(process: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
+    text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(0)
 }

@@ -55,7 +55,7 @@ pub(crate) fn attached(family: Family) -> ProbeStatus {
 }
 
 pub(crate) fn all_attached() -> Vec<ProbeStatus> {
-    vec![attached(Family::Process), attached(Family::File), attached(Family::Socket)]
+    Family::TRACED.iter().copied().map(attached).collect()
 }
 
 impl Session {

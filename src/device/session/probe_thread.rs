@@ -214,8 +214,8 @@ impl ProbeThread {
             let mut batch = RawBatch::new(driven.probe.id());
             match driven.probe.select(slot, selection, &mut batch) {
                 Ok(()) => {
-                    // A list of what is there already is no trace.
-                    traced |= driven.probe.id() != ProbeId::Procfs;
+                    // A list of what is there already is no trace, and names are none either.
+                    traced |= !matches!(driven.probe.id(), ProbeId::Procfs | ProbeId::Platform);
                     batches.push(batch);
                 }
                 Err(ProbeError::NoSuchProcess(pid)) => {

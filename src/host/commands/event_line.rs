@@ -7,7 +7,8 @@ use anstyle::Style;
 
 use super::terminal::{BAD, FAINT, GOOD, STRONG, WARN, cut, harmless, padded, styled};
 use crate::event::{
-    DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, OpenAccess, Outcome, StreamEntry, Transport,
+    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, MethodSource, OpenAccess,
+    Outcome, ProviderAccess, ServiceCall, StreamEntry, Transport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -120,6 +121,9 @@ impl EventLines {
     /// The main facts. Exhaustive: a new kind does not compile until it has a text.
     pub(super) fn facts(&self, event: &Event) -> String {
         let failure = match event.outcome {
+            // A binder transaction has no errno; its body says what it has.
+            Outcome::Denied(0) => "  (denied)".to_owned(),
+            Outcome::Failed(0) => "  (failed)".to_owned(),
             Outcome::Denied(errno) | Outcome::Failed(errno) => {
                 format!("  ({})", nix::errno::Errno::from_raw(errno).desc())
             }
@@ -208,16 +212,8 @@ impl EventLines {
                 &format!("http://{}{}", request.host.as_deref().unwrap_or("(no host)"), request.path),
                 &request.remote.as_ref().map_or_else(String::new, |remote| format!("to {remote}")),
             ]),
-            EventBody::ProviderAccess(access) => join(&[
-                access.method.name(),
-                access.uri.as_deref().unwrap_or(&access.authority),
-                access.call_method.as_deref().unwrap_or(""),
-                access.call_argument.as_deref().unwrap_or(""),
-            ]),
-            EventBody::ServiceCall(call) => join(&[
-                &call.transaction.interface,
-                &call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code)),
-            ]),
+            EventBody::ProviderAccess(access) => provider_access(access),
+            EventBody::ServiceCall(call) => service_call(call),
             EventBody::PhaseMark(mark) => join(&["from here on:", mark.phase.as_str(), &mark.note]),
         };
         facts + &failure
@@ -235,6 +231,66 @@ impl EventLines {
     fn optional_endpoint(&self, endpoint: Option<&Endpoint>) -> String {
         endpoint.map_or_else(|| "(peer not seen)".to_owned(), |endpoint| self.endpoint(endpoint))
     }
+}
+
+/// `query content://... [columns] where ... -> 3 rows, served by ...`.
+fn provider_access(access: &ProviderAccess) -> String {
+    let columns =
+        if access.projection.is_empty() { String::new() } else { format!("[{}]", access.projection.join(", ")) };
+    let selection = access.selection.as_ref().map(|selection| format!("where {selection}"));
+    let rows = match (access.result_rows, access.operations) {
+        (Some(1), _) => "-> 1 row".to_owned(),
+        (Some(rows), _) => format!("-> {rows} rows"),
+        (None, Some(operations)) => format!("({operations} operations)"),
+        (None, None) => String::new(),
+    };
+    join(&[
+        access.method.name(),
+        access.uri.as_deref().unwrap_or(&access.authority),
+        access.call_method.as_deref().unwrap_or(""),
+        access.call_argument.as_deref().unwrap_or(""),
+        access.open_mode.as_deref().unwrap_or(""),
+        &columns,
+        selection.as_deref().unwrap_or(""),
+        &rows,
+    ]) + &transaction_end(&access.transaction)
+}
+
+/// `location getLastLocation(provider=gps), served by ...`. A name from a shipped table may be that of another release.
+fn service_call(call: &ServiceCall) -> String {
+    let method = call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code));
+    let arguments: Vec<String> =
+        call.arguments.iter().map(|argument| format!("{}={}", argument.name, argument.value)).collect();
+    let items = call.result_count.map(|count| format!("-> {count} items"));
+    join(&[
+        call.service.as_deref().unwrap_or(&call.transaction.interface),
+        &format!("{method}({})", arguments.join(", ")),
+        if call.method_source == MethodSource::Shipped { "(name from a shipped table)" } else { "" },
+        items.as_deref().unwrap_or(""),
+    ]) + &transaction_end(&call.transaction)
+}
+
+/// Who served, and what is wrong with what was seen.
+fn transaction_end(transaction: &BinderTransaction) -> String {
+    let owner = &transaction.owner;
+    let server = match (&owner.app.package, owner.app.candidates.is_empty(), owner.user_id) {
+        (Some(package), ..) => format!(", served by {package}"),
+        (None, false, _) => format!(", served by {}", owner.app.candidates.join(" or ")),
+        (None, true, Some(user_id)) => format!(", served by uid {user_id}"),
+        (None, true, None) => String::new(),
+    };
+    let exception = match transaction.exception {
+        None | Some(0) => String::new(),
+        Some(-1) => "(security exception)".to_owned(),
+        Some(code) => format!("(exception {code})"),
+    };
+    let undecoded = transaction.decode_error.as_ref().map(|error| format!("(not decoded to its end: {error})"));
+    let rest = join(&[
+        if transaction.one_way { "(one way)" } else { "" },
+        &exception,
+        undecoded.as_deref().unwrap_or(if transaction.cut { "..." } else { "" }),
+    ]);
+    if rest.is_empty() { server } else { format!("{server} {rest}") }
 }
 
 fn join(parts: &[&str]) -> String {
@@ -381,5 +437,65 @@ mod tests {
             [bytes(0), bytes(1023), bytes(1536), bytes(u64::MAX)],
             ["0 B", "1023 B", "1.5 KiB", "16777215.9 TiB"]
         );
+    }
+
+    #[test]
+    fn an_access_of_a_provider_says_what_was_asked_of_whom_and_what_came_back() {
+        let mut access = ProviderAccess {
+            method: ProviderMethod::Query,
+            authority: "com.android.contacts".to_owned(),
+            android_user: None,
+            uri: Some("content://com.android.contacts/data/phones".to_owned()),
+            projection: vec!["display_name".to_owned(), "data1".to_owned()],
+            selection: Some("mimetype=?".to_owned()),
+            selection_arguments: Vec::new(),
+            sort_order: None,
+            values: Vec::new(),
+            call_method: None,
+            call_argument: None,
+            open_mode: None,
+            operations: None,
+            result_columns: Vec::new(),
+            result_rows: Some(3),
+            transaction: BinderTransaction::default(),
+        };
+        access.transaction.owner.app.package = Some("com.android.providers.contacts".to_owned());
+        let line = |outcome, access: &ProviderAccess| {
+            let entry = event(outcome, EventBody::ProviderAccess(access.clone()));
+            plain(&EventLines::default().line(&entry, None).unwrap())
+        };
+        let told = line(Outcome::Ok, &access);
+        let wanted = "+  provider_access   query content://com.android.contacts/data/phones [display_name, data1] \
+                      where mimetype=? -> 3 rows, served by com.android.providers.contacts";
+        assert!(told.ends_with(wanted), "{told}");
+        access.result_rows = None;
+        access.transaction.exception = Some(-1);
+        let told = line(Outcome::Denied(0), &access);
+        assert!(told.contains("  !  provider_access") && told.ends_with("(security exception)  (denied)"), "{told}");
+    }
+
+    #[test]
+    fn a_call_of_a_service_says_where_its_name_comes_from() {
+        let mut call = ServiceCall {
+            service: Some("location".to_owned()),
+            method: Some("getLastLocation".to_owned()),
+            method_source: MethodSource::DeviceDex,
+            method_table: String::new(),
+            arguments: vec![ServiceArgument { name: "provider".to_owned(), value: "gps".to_owned() }],
+            result_count: None,
+            transaction: BinderTransaction { code: 7, ..BinderTransaction::default() },
+        };
+        let line = |call: &ServiceCall| {
+            let entry = event(Outcome::Ok, EventBody::ServiceCall(call.clone()));
+            plain(&EventLines::default().line(&entry, None).unwrap())
+        };
+        assert!(line(&call).ends_with("service_call      location getLastLocation(provider=gps)"), "{}", line(&call));
+        call.method_source = MethodSource::Shipped;
+        assert!(line(&call).ends_with("getLastLocation(provider=gps) (name from a shipped table)"), "{}", line(&call));
+        call.method = None;
+        call.method_source = MethodSource::Unknown;
+        assert!(line(&call).ends_with("location code 7(provider=gps)"), "{}", line(&call));
+        call.transaction.owner.user_id = Some(1000);
+        assert!(line(&call).ends_with("code 7(provider=gps), served by uid 1000"), "{}", line(&call));
     }
 }

@@ -39,7 +39,7 @@ macro_rules! exits {
 exits! {
     Ok = 0, "Done; for a check: no violation was observed.";
     Violations = 1, "A check found violations.";
-    CannotTell = 2, "A check found no violation, but could not see everything: loss, a blind spot, a truncated recording.";
+    CannotTell = 2, "A check found no violation, but could not see everything: loss, a blind spot, a truncated recording. An import understood a part only.";
     Usage = 64, "The command line is wrong, or names a program that does not exist.";
     BadData = 65, "An input is not what it should be: a damaged recording, terms that do not parse.";
     NoInput = 66, "An input file does not exist or cannot be read.";

@@ -51,7 +51,7 @@ pub(super) async fn info(address: &Address, command: &InfoCommand) -> Result<Exi
         let style = match status.state {
             ProbeState::Attached => GOOD,
             ProbeState::Partial => WARN,
-            ProbeState::Unsupported => FAINT,
+            ProbeState::Unsupported | ProbeState::Absent => FAINT,
             ProbeState::Denied => BAD,
         };
         table.row([

@@ -73,11 +73,20 @@ pub(super) const LESSONS: &[Lesson] = &[
     Lesson {
         command: "terms",
         examples: &[
+            (
+                "From the lists that an app publishes",
+                "candor terms import two-lists list.html --package com.example.app -o app.toml",
+            ),
+            (
+                "From the Data safety form",
+                "candor terms import data-safety form.csv --package com.example.app -o form.toml",
+            ),
+            ("Which statement covers it", "candor terms explain IMEI umeng --terms app.toml"),
             ("Every mistake of a terms file at once", "candor terms lint app.toml"),
             ("For an editor or a build server", "candor terms lint app.toml --format json"),
             ("What data_types can name", "candor terms types"),
         ],
-        exits: &[Done, Usage, BadData, NoInput, InputOutput],
+        exits: &[Done, CannotTell, Usage, BadData, NoInput, CannotCreate, InputOutput],
     },
     Lesson {
         command: "events",

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::clock::Clock;
+use super::contacts::looks_like_address;
 use super::coverage::Coverage;
 use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
-use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, FlowTable, Names, StatedName, is_local};
+use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
 use super::own_storage::is_own_storage;
 use super::standing::Standings;
@@ -14,7 +15,7 @@ use super::tally::{Proof, RateMeter, Tally};
 use super::verdict::{Actor, Verdict};
 use crate::event::{
     App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
-    SessionEnd, SessionHeader, SocketConnect, SocketTotals, StreamEntry, Transport,
+    ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
@@ -40,7 +41,7 @@ impl Effect {
         }
     }
 
-    fn of(outcome: Outcome) -> Self {
+    pub(super) fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Ok | Outcome::InProgress | Outcome::Unknown => Self::Done,
             Outcome::Denied(_) => Self::Denied,
@@ -57,7 +58,7 @@ pub struct CorrelateOptions {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct DataKey {
+pub(super) struct DataKey {
     data_type: TypeId,
     actor: u32,
     phase: u16,
@@ -65,11 +66,11 @@ struct DataKey {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct ContactKey {
-    destination: u32,
-    actor: u32,
-    phase: u16,
-    effect: Effect,
+pub(super) struct ContactKey {
+    pub(super) destination: u32,
+    pub(super) actor: u32,
+    pub(super) phase: u16,
+    pub(super) effect: Effect,
 }
 
 /// Sets a stream of entries against terms.
@@ -78,12 +79,12 @@ struct ContactKey {
 /// by `correlate::limits`, whatever the recording holds.
 pub struct Correlator<'a> {
     terms: &'a DeclaredTerms,
-    ontology: &'a Ontology,
+    pub(super) ontology: &'a Ontology,
     options: CorrelateOptions,
     header: Option<SessionHeader>,
     end: Option<SessionEnd>,
     clock: Clock,
-    coverage: Coverage,
+    pub(super) coverage: Coverage,
     /// Remembered answers: which types a path tells of.
     path_types: HashMap<String, Rc<[TypeId]>>,
     no_types: Rc<[TypeId]>,
@@ -97,15 +98,16 @@ pub struct Correlator<'a> {
     left_out: BTreeSet<String>,
     data: HashMap<DataKey, Tally>,
     open_files: HashMap<(ProcessKey, u64), (Vec<DataKey>, u64)>,
-    names: Names,
-    flows: FlowTable,
-    destinations: Vec<Destination>,
-    destination_numbers: HashMap<Destination, u32>,
-    contacts: HashMap<ContactKey, Tally>,
+    pub(super) names: Names,
+    pub(super) flows: FlowTable,
+    pub(super) destinations: Vec<Destination>,
+    pub(super) destination_numbers: HashMap<Destination, u32>,
+    pub(super) contacts: HashMap<ContactKey, Tally>,
     limits: BTreeMap<TypeId, Limit>,
     rates: BTreeMap<(TypeId, String), RateExcess>,
-    nameless_local: BTreeMap<String, u64>,
-    dns_bypass: BTreeMap<String, u64>,
+    unknown_providers: BTreeMap<String, u64>,
+    pub(super) nameless_local: BTreeMap<String, u64>,
+    pub(super) dns_bypass: BTreeMap<String, u64>,
 }
 
 impl<'a> Correlator<'a> {
@@ -144,6 +146,7 @@ impl<'a> Correlator<'a> {
             contacts: HashMap::new(),
             limits: Limit::of_terms(terms, ontology),
             rates: BTreeMap::new(),
+            unknown_providers: BTreeMap::new(),
             nameless_local: BTreeMap::new(),
             dns_bypass: BTreeMap::new(),
         }
@@ -211,6 +214,8 @@ impl<'a> Correlator<'a> {
                 }
             }
             EventBody::SocketTotals(totals) => self.socket_totals(event, totals),
+            EventBody::ProviderAccess(access) => self.provider_access(event, access),
+            EventBody::ServiceCall(call) => self.service_call(event, call),
             EventBody::DnsAnswer(answer) => {
                 self.names.learn(event.user_id, event.time_ns, answer);
                 if self.names.dropped > 0 {
@@ -238,9 +243,6 @@ impl<'a> Correlator<'a> {
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
-            // Not judged yet: providers and services have no data types so far.
-            | EventBody::ProviderAccess(_)
-            | EventBody::ServiceCall(_)
             | EventBody::PhaseMark(_) => {}
         }
     }
@@ -368,8 +370,18 @@ impl<'a> Correlator<'a> {
         }
     }
 
+    /// Notes a provider of another app whose data no table knows.
+    pub(super) fn unknown_provider(&mut self, event: &Event, access: &ProviderAccess) {
+        if Effect::of(event.outcome) == Effect::Done
+            && (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority))
+        {
+            let count = self.unknown_providers.entry(access.authority.clone()).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+
     /// Counts one reading of these types.
-    fn read(&mut self, event: &Event, types: &[TypeId], effect: Effect, place: &str) -> Vec<DataKey> {
+    pub(super) fn read(&mut self, event: &Event, types: &[TypeId], effect: Effect, place: &str) -> Vec<DataKey> {
         let mut keys = Vec::new();
         if types.is_empty() {
             return keys;
@@ -415,183 +427,7 @@ impl<'a> Correlator<'a> {
         }
     }
 
-    fn flow(&mut self, event: &Event, remote: std::net::SocketAddr, transport: Transport, how: &str) -> Flow {
-        Flow {
-            remote,
-            user_id: event.user_id,
-            time_ns: event.time_ns,
-            actor: self.actor(event),
-            phase: self.phase(event),
-            proof: Proof::of(event, format!("{how} {remote}")),
-            outcome: event.outcome,
-            datagram: transport == Transport::Udp,
-            inbound: false,
-            stated: None,
-            bytes_sent: 0,
-            bytes_received: 0,
-            totals_seen: false,
-        }
-    }
-
-    fn begin_flow(&mut self, process: ProcessKey, handle: u64, flow: Flow) {
-        for settled in self.flows.insert(process, handle, flow) {
-            self.settle(&settled);
-        }
-    }
-
-    fn connect(&mut self, event: &Event, connect: &SocketConnect) {
-        let Endpoint::Inet(remote) = connect.remote else { return };
-        let flow = self.flow(event, remote, connect.transport, "connect");
-        let may_last = event.outcome.took_effect() || event.outcome == Outcome::Unknown;
-        if may_last && connect.handle != 0 {
-            self.begin_flow(event.process.key, connect.handle, flow);
-        } else {
-            self.settle(&flow);
-        }
-    }
-
-    fn socket_totals(&mut self, event: &Event, totals: &SocketTotals) {
-        let key = event.process.key;
-        if self.flows.get_mut(key, totals.handle).is_none() {
-            // Sending without connecting, or a connection that was there before.
-            let Some(Endpoint::Inet(remote)) = totals.remote else { return };
-            if totals.bytes_sent == 0 || totals.handle == 0 {
-                return;
-            }
-            let mut flow = self.flow(event, remote, totals.transport, "sent to");
-            flow.outcome = Outcome::Ok;
-            self.begin_flow(key, totals.handle, flow);
-        }
-        if let Some(flow) = self.flows.get_mut(key, totals.handle) {
-            flow.totals_seen = true;
-            flow.bytes_sent = flow.bytes_sent.max(totals.bytes_sent);
-            flow.bytes_received = flow.bytes_received.max(totals.bytes_received);
-        }
-        if totals.closed
-            && let Some(flow) = self.flows.remove(key, totals.handle)
-        {
-            self.settle(&flow);
-        }
-    }
-
-    fn stated_name(&mut self, event: &Event, handle: u64, remote: Option<&Endpoint>, stated: Option<StatedName>) {
-        let key = event.process.key;
-        if self.flows.get_mut(key, handle).is_none() {
-            // The connection was made before it was watched, or by a process that passed it on.
-            let Some(Endpoint::Inet(remote)) = remote else { return };
-            let flow = self.flow(event, *remote, Transport::Tcp, "spoke to");
-            self.begin_flow(key, handle, flow);
-        }
-        let Some(stated) = stated else { return };
-        let again = match self.flows.get_mut(key, handle) {
-            Some(flow) if flow.inbound => None,
-            Some(flow) => match &flow.stated {
-                None => {
-                    flow.stated = Some(stated);
-                    None
-                }
-                Some(known) if *known == stated => None,
-                // Another host on the same connection, as through a proxy: a contact of its own.
-                Some(_) => {
-                    let mut other = flow.clone();
-                    other.stated = Some(stated);
-                    other.proof = Proof::of(event, format!("{} on the same connection", flow.remote));
-                    other.time_ns = event.time_ns;
-                    other.bytes_sent = 0;
-                    other.bytes_received = 0;
-                    Some(other)
-                }
-            },
-            None => None,
-        };
-        if let Some(mut other) = again {
-            other.phase = self.phase(event);
-            self.settle(&other);
-        }
-    }
-
-    /// Decides who a connection was with, and counts it.
-    fn settle(&mut self, flow: &Flow) {
-        let effect = match flow.made_contact() {
-            Contact::None => return,
-            Contact::Made => Effect::Done,
-            Contact::Attempted if matches!(flow.outcome, Outcome::Denied(_)) => Effect::Denied,
-            Contact::Attempted => Effect::Failed,
-        };
-        let remote = flow.remote;
-        if remote.port() == DNS_PORT {
-            return;
-        }
-        let destination = self.names.destination(flow.user_id, flow.time_ns, remote.ip(), flow.stated.as_ref());
-        if remote.port() == DNS_OVER_TLS_PORT {
-            let who = destination.names.first().cloned().unwrap_or_else(|| remote.ip().to_string());
-            self.bypass(format!("DNS over TLS to {who}"));
-            return;
-        }
-        let only_localhost = destination.names.iter().all(|name| name == "localhost" || name.ends_with(".localhost"));
-        if only_localhost && is_local(remote.ip()) {
-            if self.nameless_local.len() < limits::LISTED {
-                let count = self.nameless_local.entry(remote.ip().to_string()).or_insert(0);
-                *count = count.saturating_add(1);
-            }
-            return;
-        }
-        let recipients = &self.ontology.recipients;
-        let resolver = match (&destination.address, destination.names.as_slice()) {
-            (Some(address), _) => recipients.of_address(*address),
-            (None, [name]) => recipients.of_domain(name).map(|(id, _)| id),
-            _ => None,
-        };
-        if let Some(resolver) = resolver.and_then(|id| recipients.get(id)).filter(|entry| entry.is_resolver()) {
-            let host = destination.names.first().cloned().unwrap_or_else(|| remote.ip().to_string());
-            let what = format!("{} of {} ({host})", resolver.product, resolver.owner_en);
-            self.bypass(what);
-            return;
-        }
-        let called = match destination.names.as_slice() {
-            [] => String::new(),
-            names => format!(" ({})", names.join(" or ")),
-        };
-        let place = format!("{remote}{called}");
-        let Some(number) = self.destination_number(destination) else {
-            self.coverage.overflow("recipients");
-            return;
-        };
-        let key = ContactKey { destination: number, actor: flow.actor, phase: flow.phase, effect };
-        if self.contacts.len() >= limits::TUPLES && !self.contacts.contains_key(&key) {
-            self.coverage.overflow("observed recipients by actor and phase");
-            return;
-        }
-        let tally = self.contacts.entry(key).or_insert_with(Tally::new);
-        tally.add(flow.proof.time_ns, &place, || Proof {
-            what: format!("{}{called}", flow.proof.what),
-            ..flow.proof.clone()
-        });
-        tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
-        tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
-    }
-
-    fn bypass(&mut self, what: String) {
-        if self.dns_bypass.len() < limits::LISTED || self.dns_bypass.contains_key(&what) {
-            let count = self.dns_bypass.entry(what).or_insert(0);
-            *count = count.saturating_add(1);
-        }
-    }
-
-    fn destination_number(&mut self, destination: Destination) -> Option<u32> {
-        if let Some(number) = self.destination_numbers.get(&destination) {
-            return Some(*number);
-        }
-        if self.destinations.len() >= limits::TUPLES {
-            return None;
-        }
-        let number = u32::try_from(self.destinations.len()).ok()?;
-        self.destinations.push(destination.clone());
-        self.destination_numbers.insert(destination, number);
-        Some(number)
-    }
-
-    fn phase(&mut self, event: &Event) -> u16 {
+    pub(super) fn phase(&mut self, event: &Event) -> u16 {
         if self.phases.get(usize::from(self.newest_phase)) == Some(&event.phase) {
             return self.newest_phase;
         }
@@ -604,7 +440,7 @@ impl<'a> Correlator<'a> {
         self.newest_phase
     }
 
-    fn actor(&mut self, event: &Event) -> u32 {
+    pub(super) fn actor(&mut self, event: &Event) -> u32 {
         let actor = actor_of(event);
         if let Some(number) = self.actor_numbers.get(&actor) {
             return *number;
@@ -667,6 +503,7 @@ impl<'a> Correlator<'a> {
             contacts,
             limits: self.limits,
             rates: self.rates,
+            unknown_providers: self.unknown_providers,
             nameless_local: self.nameless_local,
             dns_bypass: self.dns_bypass,
             judged: self.judged,
@@ -677,10 +514,6 @@ impl<'a> Correlator<'a> {
         };
         facts.verdict()
     }
-}
-
-fn looks_like_address(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok()
 }
 
 /// The app of an event, as reports call it.

@@ -58,6 +58,8 @@ pub(super) struct Coverage {
     cut_paths: u64,
     /// Bounds that were reached.
     overflows: BTreeMap<&'static str, u64>,
+    /// Events that were seen and say too little to be judged.
+    undecided: BTreeMap<(Family, &'static str), u64>,
     pub(super) last_ns: u64,
     marks: Vec<(u64, Phase, String)>,
     marks_dropped: u64,
@@ -88,6 +90,7 @@ impl Coverage {
             explained_to: 0,
             cut_paths: 0,
             overflows: BTreeMap::new(),
+            undecided: BTreeMap::new(),
             last_ns: 0,
             marks: Vec::new(),
             marks_dropped: 0,
@@ -197,6 +200,12 @@ impl Coverage {
         *count = count.saturating_add(1);
     }
 
+    /// Notes an event of a family that says too little to be judged.
+    pub(super) fn undecided(&mut self, family: Family, why: &'static str) {
+        let count = self.undecided.entry((family, why)).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
     /// Closes the books.
     pub(super) fn finish(mut self, condition: &RecordingCondition) -> Seen {
         self.put_stamp_away();
@@ -263,7 +272,7 @@ impl Coverage {
             blind.push(Blindness::always(&[], reason));
         }
         if self.has_header {
-            for family in [Family::Process, Family::File, Family::Socket] {
+            for family in Family::TRACED.iter().copied() {
                 if let Some(reason) = not_watched(&self.at_start, family) {
                     let reason = format!("{} events were not fully watched: {reason}", family.name());
                     blind.push(Blindness::always(&[family], reason));
@@ -309,6 +318,9 @@ impl Coverage {
         if self.cut_paths > 0 {
             let reason = format!("{} paths were too long to be carried whole, and could not be judged", self.cut_paths);
             blind.push(Blindness::always(&[Family::File], reason));
+        }
+        for ((family, why), count) in &self.undecided {
+            blind.push(Blindness::always(&[*family], format!("{why} ({count} times)")));
         }
         for (what, count) in &self.overflows {
             blind.push(Blindness::always(&[], format!("too much at once to keep: {what} ({count} times)")));
@@ -406,7 +418,13 @@ impl Coverage {
 fn not_watched(statuses: &[ProbeStatus], family: Family) -> Option<String> {
     let samples = |status: &ProbeStatus| status.probe == ProbeId::Procfs;
     let of_family = || statuses.iter().filter(|status| status.family == family);
-    if of_family().any(|status| status.state == ProbeState::Attached && !samples(status)) {
+    let watches = |status: &ProbeStatus| match status.state {
+        ProbeState::Attached => !samples(status),
+        // There is nothing to be watched.
+        ProbeState::Absent => true,
+        ProbeState::Partial | ProbeState::Unsupported | ProbeState::Denied => false,
+    };
+    if of_family().any(watches) {
         return None;
     }
     let reasons: Vec<String> = of_family()
@@ -416,6 +434,7 @@ fn not_watched(statuses: &[ProbeStatus], family: Family) -> Option<String> {
                 ProbeState::Partial => "partial",
                 ProbeState::Unsupported => "unsupported",
                 ProbeState::Denied => "denied",
+                ProbeState::Absent => "absent",
             };
             if status.reason.is_empty() {
                 format!("{} {state}", status.probe.name())

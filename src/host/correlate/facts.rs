@@ -107,6 +107,7 @@ pub(super) struct Facts<'a> {
     pub(super) contacts: Vec<ContactTuple<'a>>,
     pub(super) limits: BTreeMap<TypeId, Limit>,
     pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) unknown_providers: BTreeMap<String, u64>,
     pub(super) nameless_local: BTreeMap<String, u64>,
     pub(super) dns_bypass: BTreeMap<String, u64>,
     pub(super) judged: BTreeSet<String>,
@@ -203,6 +204,9 @@ impl Facts<'_> {
             outcome: match proof.outcome {
                 Outcome::Ok => "ok".to_owned(),
                 Outcome::InProgress => "in_progress".to_owned(),
+                // A binder transaction has no errno.
+                Outcome::Denied(0) => "denied".to_owned(),
+                Outcome::Failed(0) => "failed".to_owned(),
                 Outcome::Denied(errno) => format!("denied ({errno})"),
                 Outcome::Failed(errno) => format!("failed ({errno})"),
                 Outcome::Unknown => "unknown".to_owned(),

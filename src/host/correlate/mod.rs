@@ -8,7 +8,9 @@
 //! What counts as what:
 //!
 //! * **Collection** is a successful open for reading (or a rename away, or a command that prints it) of a path that
-//!   the data types name, outside the app's own storage. A denied or failed attempt is no collection; it is listed.
+//!   the data types name, outside the app's own storage; or a reading request to a content provider, or a call of a
+//!   system service, that `data/platform_sources.toml` names, by the app that asked. A denied or failed attempt is no
+//!   collection; it is listed.
 //! * **A recipient** is whoever a connection was made to: the name stated on the connection, else the name the app had
 //!   looked up for the address, else the address. An address that answers to several names is *uncertain*, and only a
 //!   violation if every one of them would be. Peers on the machine itself or its own link, and DNS servers, are none
@@ -18,6 +20,7 @@
 //!   beginning and at the end. `partial` is not watched; its reason becomes the rule's.
 
 mod clock;
+mod contacts;
 mod correlator;
 mod coverage;
 mod facts;
@@ -25,6 +28,7 @@ mod flows;
 mod limits;
 mod notices;
 mod own_storage;
+mod platform;
 pub mod rules;
 mod standing;
 mod tally;

@@ -76,6 +76,12 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
             );
         }
     }
+    for (authority, count) in &facts.unknown_providers {
+        note(
+            "unknown_provider",
+            format!("read from the provider {authority} of another app {}: what it holds is not known", times(*count)),
+        );
+    }
     for (what, count) in &facts.dns_bypass {
         note(
             "dns_bypass",

@@ -326,7 +326,7 @@ pub struct ObservedRecipient {
 /// Something worth knowing that is no violation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Notice {
-    /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `left_out`, `first_party_claim`,
+    /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
     /// `unexercised_statement`.
     pub kind: &'static str,
     /// In one English sentence.

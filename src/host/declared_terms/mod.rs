@@ -5,14 +5,21 @@
 //! * **May import:** `event` (phases), `host::ontology`, `host::toml_source`.
 //! * **Test it:** `cargo test host::declared_terms`.
 
+mod compare;
+pub mod import;
 mod lint;
 mod model;
 mod native;
+mod schema;
+mod write;
 
+pub use compare::{Asked, Bearing, Changed, Claim, Differences, Disclosure, differences, explain};
 pub use model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,
     Statement, Subject, Timing, TimingAnswer,
 };
+pub use schema::schema;
+pub use write::{Head, to_toml};
 
 use super::ontology::Ontology;
 use super::toml_source::{Diagnostics, SourceFile};

@@ -268,6 +268,10 @@ pub enum NotUnderstoodReason {
     NoThirdParty,
     /// It is said of another system than Android.
     OtherSystem,
+    /// A permission: it tells what may be accessed, and declares no collection.
+    Permission,
+    /// A denial about a third party or one occasion, which the model has no place for.
+    Denial,
     /// An id of the Data safety form that is not known.
     UnknownId,
     /// An answer that contradicts another one.
@@ -282,6 +286,8 @@ impl NotUnderstoodReason {
         Self::Prose,
         Self::NoThirdParty,
         Self::OtherSystem,
+        Self::Permission,
+        Self::Denial,
         Self::UnknownId,
         Self::Contradiction,
     ];
@@ -295,6 +301,8 @@ impl NotUnderstoodReason {
             Self::Prose => "prose",
             Self::NoThirdParty => "no_third_party",
             Self::OtherSystem => "other_system",
+            Self::Permission => "permission",
+            Self::Denial => "denial",
             Self::UnknownId => "unknown_id",
             Self::Contradiction => "contradiction",
         }
@@ -309,16 +317,18 @@ impl NotUnderstoodReason {
             Self::Prose => "in running text, which is not read as a statement",
             Self::NoThirdParty => "data without a third party in a list of third parties",
             Self::OtherSystem => "said of another system than Android",
+            Self::Permission => "a permission: may be accessed, not declared as collected",
+            Self::Denial => "a denial about a third party",
             Self::UnknownId => "not an id of the form that is known",
             Self::Contradiction => "contradicts another answer",
         }
     }
 
-    /// Whether it leaves the import incomplete. What is said of another system, and running text around the lists,
-    /// are told and do not.
+    /// Whether it leaves the import incomplete. What is said of another system, permissions, and running text around
+    /// the lists, are told and do not.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::OtherSystem | Self::Prose)
+        !matches!(self, Self::OtherSystem | Self::Permission | Self::Prose)
     }
 }
 

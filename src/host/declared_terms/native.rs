@@ -130,8 +130,9 @@ impl Reading<'_> {
         let by = if act == Act::Collect { table.string("by", problems) } else { None };
         let types = self.types(&mut table, collecting && by.is_none(), problems);
         let recipient = match act {
-            Act::Share => table.required_string("recipient", problems),
-            Act::NotShare => table.string("recipient", problems),
+            // The Data safety form says what is shared, and with nobody by name.
+            Act::Share if !table.has("from") => table.required_string("recipient", problems),
+            Act::Share | Act::NotShare => table.string("recipient", problems),
             Act::Collect => by,
             Act::NotCollect => None,
         };
@@ -154,7 +155,7 @@ impl Reading<'_> {
         statement.place.origin = self.origin(&mut table, problems).map(Box::new);
         statement.place.line = self.source.line_of(span.start);
         table.finish(problems);
-        if act == Act::Share && recipient.is_none() {
+        if act == Act::Share && recipient.is_none() && statement.place.origin.is_none() {
             return None;
         }
         let known = recipient.as_ref().and_then(|name| self.ontology.recipients.find(&name.value));

@@ -7,11 +7,13 @@
 mod data_types;
 mod domain;
 mod names;
+mod platform_sources;
 mod recipients;
 
 pub use data_types::{DataName, DataType, DataTypes, TypeId};
 pub use domain::{Domain, DomainError, suffix_covers};
 pub use names::{is_ignored, name_key, plain};
+pub use platform_sources::{PlatformSources, Taken};
 pub use recipients::{Company, CompanyId, Purpose, Recipient, RecipientId, Recipients};
 
 use super::toml_source::{Diagnostics, SourceFile};
@@ -31,11 +33,17 @@ const RECIPIENTS: &[Table] = &[
     ("data/recipient_names.toml (built in)", include_str!("../../../data/recipient_names.toml")),
 ];
 
-/// Data types and recipients.
+/// The built-in tables of platform sources.
+const PLATFORM_SOURCES: &[Table] =
+    &[("data/platform_sources.toml (built in)", include_str!("../../../data/platform_sources.toml"))];
+
+/// Data types, where the platform gives them, and recipients.
 #[derive(Debug)]
 pub struct Ontology {
     /// Kinds of personal data.
     pub data_types: DataTypes,
+    /// What content providers and system services give.
+    pub platform: PlatformSources,
     /// Owners of domains and addresses.
     pub recipients: Recipients,
 }
@@ -64,12 +72,14 @@ impl Ontology {
         };
         let type_sources = with_built_in(DATA_TYPES, data_types);
         let recipient_sources = with_built_in(RECIPIENTS, recipients);
+        let platform_sources = with_built_in(PLATFORM_SOURCES, &[]);
         let data_types = DataTypes::load(&type_sources, &mut problems);
+        let platform = PlatformSources::load(&platform_sources, &data_types, &mut problems);
         let recipients = Recipients::load(&recipient_sources, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
-        Ok(Self { data_types, recipients })
+        Ok(Self { data_types, platform, recipients })
     }
 }
 

@@ -86,11 +86,18 @@ pub struct Recipients {
     company_names: NameTable<CompanyId>,
 }
 
+/// Names given to a recipient: in which file, to whom, of what company.
+struct NamesDraft {
+    file: usize,
+    of: Located<String>,
+    company: Option<Located<String>>,
+    names: Vec<Located<String>>,
+}
+
 /// What is only known once every file has been read.
 #[derive(Default)]
 struct Later {
-    /// File, the names, of whom, of what company.
-    names: Vec<(usize, Located<String>, Option<Located<String>>, Vec<Located<String>>)>,
+    names: Vec<NamesDraft>,
     /// File, company, id of its parent.
     parents: Vec<(usize, CompanyId, Located<String>)>,
     company_ids: BTreeMap<String, CompanyId>,
@@ -142,7 +149,7 @@ impl Recipients {
                 let company = entry.string("company", problems);
                 let names = entry.strings("names", problems);
                 entry.finish(problems);
-                later.names.extend(of.map(|of| (number, of, company, names)));
+                later.names.extend(of.map(|of| NamesDraft { file: number, of, company, names }));
             }
             file.finish(problems);
         }
@@ -209,8 +216,8 @@ impl Recipients {
             }
         }
         let mut named = vec![false; self.entries.len()];
-        for (number, of, company, names) in &later.names {
-            let Some(source) = sources.get(*number) else { continue };
+        for NamesDraft { file, of, company, names } in &later.names {
+            let Some(source) = sources.get(*file) else { continue };
             let Some(id) = self.by_id.get(&of.value).copied() else {
                 let help = suggest(&of.value, self.by_id.keys().map(String::as_str));
                 problems.error(source, &of.span, format!("names for \"{}\", which is no recipient", of.value), help);

@@ -36,7 +36,7 @@ Servers (until they are ended; start-world.sh starts them all):
 
 Clients (each prints a JSON line for each thing it did, and what came of it):
   leaky                     contacts, android_id, location, phone number, IMEI (denied), packages, clipboard, Wi-Fi, call log
-                            (denied), SMS, a directory, a file
+                            (denied), SMS, a directory, a file; --connect ADDRESS:PORT for a connection as well
   honest                    contacts only
   all-calls                 every call of a provider, with errors; openFile; more of the package manager
   location-updates          registers a listener and waits for three positions
@@ -77,6 +77,7 @@ struct Options {
     target: Option<String>,
     interface: Option<String>,
     name: Option<String>,
+    connect: Option<String>,
     oneway: bool,
     sg: bool,
     help: bool,
@@ -94,6 +95,7 @@ fn parse() -> Result<Options> {
             Arg::Long("package") => options.package = Some(parser.value()?.string()?),
             Arg::Long("target") => options.target = Some(parser.value()?.string()?),
             Arg::Long("interface") => options.interface = Some(parser.value()?.string()?),
+            Arg::Long("connect") => options.connect = Some(parser.value()?.string()?),
             Arg::Long("name") => options.name = Some(parser.value()?.string()?),
             Arg::Long("api") => options.api = Some(Api::parse(&parser.value()?.string()?)?),
             Arg::Long("count") => options.count = Some(parser.value()?.parse()?),
@@ -144,7 +146,7 @@ fn run(options: &Options) -> Result<()> {
         }
         "provider" => provider(api, words.next().context("which provider? See --help")?),
         "raw-server" => raw::serve(words.next().unwrap_or(raw::SERVER), api),
-        "leaky" => scenarios::leaky(&client(&leaky, 0)?),
+        "leaky" => scenarios::leaky(&client(&leaky, 0)?, options.connect.as_deref()),
         "honest" => scenarios::honest(&client(&package("com.example.honest"), 0)?),
         "all-calls" => scenarios::all_calls(&client(&leaky, 0)?),
         "location-updates" => scenarios::location_updates(client(&leaky, 1)?),

@@ -28,8 +28,8 @@ fn both(interface: &'static str, method: &'static str) -> Method {
     (interface, method, Way::Both)
 }
 
-/// `leaky`: takes everything.
-pub fn leaky(client: &Client) -> Result<()> {
+/// `leaky`: takes everything; and connects to `peer`, if there is one.
+pub fn leaky(client: &Client, peer: Option<&str>) -> Result<()> {
     let contacts = client.provider(CONTACTS)?;
     let (uri, query) = phones();
     client.query(&contacts, CONTACTS, &uri, &query)?;
@@ -74,6 +74,12 @@ pub fn leaky(client: &Client) -> Result<()> {
     client.query(&sms, "sms", &Uri::parsed("sms", "inbox"), &bodies)?;
 
     file_act(client, "/storage/emulated/0/DCIM/Camera");
+    if let Some(peer) = peer {
+        let address = peer.parse().with_context(|| format!("--connect {peer}: not ADDRESS:PORT"))?;
+        let connected = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+        let outcome = if connected.is_ok() { "ok" } else { "failed" };
+        truth::tell(&client.caller.package, json!({ "connect": peer, "outcome": outcome }));
+    }
     Ok(())
 }
 

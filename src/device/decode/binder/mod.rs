@@ -36,6 +36,7 @@ use crate::device::probe::record_layout::{
 };
 use crate::event::{
     App, BinderOwner, BinderTransaction, EventBody, MethodSource, Outcome, ProcessKey, ProviderMethod, ServiceCall,
+    privacy_interface,
 };
 
 /// What decoding of binder remembers: names, and requests without their reply. Bounded; see [`names`] and [`calls`].
@@ -153,6 +154,10 @@ impl Binder {
                         let lesson = Lesson::Authority(access.authority.clone());
                         call(Some(EventBody::ProviderAccess(access)), lesson)
                     }
+                    // One of the few other methods that matter, such as asking which apps run.
+                    None if concerns(&transaction.interface, method.as_deref()) == Some(true) => {
+                        call(Some(self.service_call(node, transaction, method.as_deref(), parcel)), Lesson::None)
+                    }
                     None => call(None, Lesson::None),
                 }
             }
@@ -161,29 +166,36 @@ impl Binder {
                 let name = parcel.string16().ok().flatten().filter(|name| !name.is_empty());
                 call(None, name.map_or(Lesson::None, Lesson::Service))
             }
-            _ => {
-                let said = method
-                    .as_deref()
-                    .map(|method| services::arguments(&transaction.interface, method, parcel))
-                    .unwrap_or_default();
-                let mut transaction = transaction;
-                transaction.named_callers = said.callers;
-                let (method_source, method_table) = match table.filter(|_| method.is_some()) {
-                    Some(table) => (table.source, table.origin.to_string()),
-                    None => (MethodSource::Unknown, String::new()),
-                };
-                let body = EventBody::ServiceCall(ServiceCall {
-                    service: self.names.node(node).and_then(|name| name.service.clone()),
-                    method: method.clone(),
-                    method_source,
-                    method_table,
-                    arguments: said.arguments,
-                    result_count: None,
-                    transaction,
-                });
-                call(Some(body), Lesson::None)
-            }
+            // The machinery of every app, on an interface of which a few methods matter.
+            _ if concerns(&transaction.interface, method.as_deref()) == Some(false) => call(None, Lesson::None),
+            _ => call(Some(self.service_call(node, transaction, method.as_deref(), parcel)), Lesson::None),
         }
+    }
+
+    /// A call of a service.
+    fn service_call(
+        &self,
+        node: u64,
+        mut transaction: BinderTransaction,
+        method: Option<&str>,
+        parcel: Parcel<'_>,
+    ) -> EventBody {
+        let said = method.map(|method| services::arguments(&transaction.interface, method, parcel)).unwrap_or_default();
+        transaction.named_callers = said.callers;
+        let table = self.names.table(&transaction.interface).filter(|_| method.is_some());
+        let (method_source, method_table) = match table {
+            Some(table) => (table.source, table.origin.to_string()),
+            None => (MethodSource::Unknown, String::new()),
+        };
+        EventBody::ServiceCall(ServiceCall {
+            service: self.names.node(node).and_then(|name| name.service.clone()),
+            method: method.map(str::to_owned),
+            method_source,
+            method_table,
+            arguments: said.arguments,
+            result_count: None,
+            transaction,
+        })
     }
 
     /// The end of a request, seen by the process that asked.
@@ -314,6 +326,11 @@ impl Binder {
 
 /// `android.os.IServiceManager`.
 const SERVICE_MANAGER: &str = "android.os.IServiceManager";
+
+/// Whether calls of the method are worth an event; `None` when the method is not named, or the interface is in no table.
+fn concerns(interface: &str, method: Option<&str>) -> Option<bool> {
+    Some(privacy_interface(interface)?.concerns(method?))
+}
 
 fn parcel_of<'a>(segments: &SegmentTable<'a>, data_size: u64) -> Parcel<'a> {
     let bytes = segments.readable(SegmentTag::Parcel).map(|segment| segment.bytes).unwrap_or_default();

@@ -14,7 +14,7 @@ use super::super::record_layout::{u32_at, u64_at};
 use super::loader::{Hook, LoadError, Loaded, Tier, attach, take};
 use super::map_layout::{BINDER_CALL_NO_REPLY, BINDER_ONE_WAY, BinderCallBytes, InterfaceKey, binder_call};
 use super::tracefs;
-use crate::event::{Family, ProbeState, ProbeStatus};
+use crate::event::{Family, PRIVACY_INTERFACES, ProbeState, ProbeStatus};
 
 /// The families that come from binder.
 pub(super) const FAMILIES: &[Family] = &[Family::Provider, Family::Service];
@@ -137,7 +137,7 @@ impl State {
 pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, driver: Option<&Driver>) -> State {
     let Some(driver) = driver else {
         return if tracefs::is_readable() {
-            State::of(ProbeState::Unsupported, "this kernel has no binder driver, or had none when the daemon started")
+            State::of(ProbeState::Absent, "this kernel has no binder driver, or had none when the daemon started")
         } else {
             State::of(ProbeState::Denied, "the tracing file system can be neither read nor mounted")
         };
@@ -216,7 +216,7 @@ pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, dri
 pub(super) fn fill_maps(programs: &mut Ebpf) -> Result<(), LoadError> {
     let refused = |map: &str, error: &dyn std::fmt::Display| LoadError::Unsupported(format!("map {map}: {error}"));
     let mut interfaces: HashMap<MapData, InterfaceKey, u32> = take(programs, "wanted_interfaces")?;
-    for interface in WANTED {
+    for interface in PRIVACY_INTERFACES.iter().map(|interface| interface.descriptor) {
         let Some(key) = interface_key(interface) else {
             return Err(LoadError::Unsupported(format!(
                 "the interface {interface} is longer than the programs compare"
@@ -248,15 +248,6 @@ fn device_number(path: &Path) -> Option<u32> {
     let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
     u32::try_from(major << 20 | minor).ok().filter(|number| *number != 0)
 }
-
-const WANTED: &[&str] = &[
-    "android.os.IServiceManager",
-    "android.app.IActivityManager",
-    "android.content.IContentProvider",
-    "com.android.internal.telephony.IPhoneSubInfo",
-    "android.location.ILocationManager",
-    "android.content.pm.IPackageManager",
-];
 
 /// What the programs remember of a call is of no use any more: the session that it was remembered for has ended.
 pub(super) fn forget_session(kernel: &mut Loaded, bit: u64) {
@@ -321,6 +312,8 @@ mod tests {
         assert_eq!(&key[..5], &[b'a', 0, b'b', 0, 0]);
         assert!(interface_key(&"x".repeat(64)).is_some());
         assert!(interface_key(&"x".repeat(65)).is_none());
+        assert!(PRIVACY_INTERFACES.iter().all(|interface| interface_key(interface.descriptor).is_some()));
+        assert!(PRIVACY_INTERFACES.len() < 512, "the map of the programs holds no more");
     }
 
     #[test]

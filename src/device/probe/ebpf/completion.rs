@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::super::record_layout::{
     RecordBuilder, RecordView, binder_transaction_body, file_open_body, path_change_body, record_header, record_kind,
@@ -13,18 +14,55 @@ use crate::device::probe::process_scan;
 
 const AT_FDCWD: i32 = -100;
 
+/// How long the start of a process that is not traced is believed: nobody says when it ends, and its id is used again.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// When processes started, as far as it was asked.
+#[derive(Debug, Default)]
+pub(super) struct StartTimes {
+    traced: HashMap<u32, u64>,
+    others: HashMap<u32, (Instant, u64)>,
+}
+
+impl StartTimes {
+    /// A traced process has ended.
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.traced.remove(&pid);
+    }
+
+    fn traced(&mut self, proc_root: &Path, pid: u32) -> Option<u64> {
+        if let Some(known) = self.traced.get(&pid) {
+            return Some(*known);
+        }
+        let start_ns = process_scan::find(proc_root, pid)?.start_ns;
+        self.traced.insert(pid, start_ns);
+        Some(start_ns)
+    }
+
+    fn other(&mut self, proc_root: &Path, pid: u32) -> Option<u64> {
+        let now = Instant::now();
+        if let Some((asked, known)) = self.others.get(&pid)
+            && now.duration_since(*asked) < BELIEVED
+        {
+            return Some(*known);
+        }
+        self.others.retain(|_, (asked, _)| now.duration_since(*asked) < BELIEVED);
+        let start_ns = process_scan::find(proc_root, pid)?.start_ns;
+        self.others.insert(pid, (now, start_ns));
+        Some(start_ns)
+    }
+}
+
 /// The record with what `/proc` adds.
-pub(super) fn complete(record: &[u8], proc_root: &Path, start_times: &mut HashMap<u32, u64>) -> Vec<u8> {
+pub(super) fn complete(record: &[u8], proc_root: &Path, start_times: &mut StartTimes) -> Vec<u8> {
     let view = RecordView::new(record);
     let header = view.header();
     let pid = header.tgid;
     let mut builder = RecordBuilder::continue_from(record);
-    if header.start_ns == 0 {
-        let known = start_times.get(&pid).copied();
-        if let Some(start_ns) = known.or_else(|| process_scan::find(proc_root, pid).map(|found| found.start_ns)) {
-            start_times.insert(pid, start_ns);
-            builder = builder.header(record_header::START_NS, &start_ns.to_le_bytes());
-        }
+    if header.start_ns == 0
+        && let Some(start_ns) = start_times.traced(proc_root, pid)
+    {
+        builder = builder.header(record_header::START_NS, &start_ns.to_le_bytes());
     }
     let link = |name: String| std::fs::read_link(proc_root.join(pid.to_string()).join(name)).ok();
     let relative_to = |tag: u8, directory: u32| {
@@ -52,10 +90,9 @@ pub(super) fn complete(record: &[u8], proc_root: &Path, start_times: &mut HashMa
             }
         }
         record_kind::BINDER_TRANSACTION => {
-            // Not from the times that are remembered: nobody says when a receiver ends, which is no traced process.
             let receiver = u32_at(body, binder_transaction_body::RECEIVER_TGID);
-            if let Some(found) = process_scan::find(proc_root, receiver) {
-                builder = builder.body(binder_transaction_body::RECEIVER_START_NS, &found.start_ns.to_le_bytes());
+            if let Some(start_ns) = start_times.other(proc_root, receiver) {
+                builder = builder.body(binder_transaction_body::RECEIVER_START_NS, &start_ns.to_le_bytes());
             }
         }
         record_kind::PROCESS_EXEC => {

@@ -10,6 +10,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::super::record_layout::{RecordView, record_flag, record_kind};
 use super::binder;
+use super::completion::StartTimes;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
 use super::totals::{self, Snapshot};
@@ -46,7 +47,7 @@ pub(super) struct EbpfProbe {
     next_totals: Instant,
     next_forgetting: Instant,
     sent: totals::Sent,
-    start_times: HashMap<u32, u64>,
+    start_times: StartTimes,
 }
 
 impl EbpfProbe {
@@ -74,7 +75,7 @@ impl EbpfProbe {
             next_totals: Instant::now(),
             next_forgetting: Instant::now(),
             sent: totals::Sent::default(),
-            start_times: HashMap::new(),
+            start_times: StartTimes::default(),
         })
     }
 
@@ -244,7 +245,7 @@ impl EbpfProbe {
                 batch.push(&record);
             }
             if kind == record_kind::PROCESS_EXIT {
-                self.start_times.remove(&pid);
+                self.start_times.forget(pid);
             }
         }
     }

@@ -62,6 +62,9 @@ pub(super) struct Judged {
     pub(super) not_applicable: Option<String>,
 }
 
+/// The families by which data is read.
+const READING: &[Family] = &[Family::Process, Family::File, Family::Provider, Family::Service];
+
 /// Every rule, in the order of reports.
 ///
 /// Data rules need the process family too: programs started by the app act for it, and some are themselves a way to
@@ -72,7 +75,7 @@ pub const ALL_RULES: &[Rule] = &[
         title_en: "Collection or sharing before consent",
         title_zh: "未经同意收集或共享个人信息",
         about: "In phase pre_consent no personal data may be read and nobody but the first party contacted, whatever the terms declare.",
-        families: &[Family::Process, Family::File, Family::Socket],
+        families: Family::TRACED,
         phase: Some(PhaseOfRule { name: PRE_CONSENT, when_missing: RuleOutcome::CannotTell }),
         judge: before_consent::judge,
     },
@@ -81,7 +84,7 @@ pub const ALL_RULES: &[Rule] = &[
         title_en: "Collection or sharing after refusal",
         title_zh: "用户拒绝后仍收集或共享个人信息",
         about: "In phase refused no personal data may be read and nobody but the first party contacted.",
-        families: &[Family::Process, Family::File, Family::Socket],
+        families: Family::TRACED,
         phase: Some(PhaseOfRule { name: REFUSED, when_missing: RuleOutcome::NotApplicable }),
         judge: after_refusal::judge,
     },
@@ -90,7 +93,7 @@ pub const ALL_RULES: &[Rule] = &[
         title_en: "Collection that the terms do not declare",
         title_zh: "未声明的个人信息收集",
         about: "Every kind of personal data that is read must be declared in [[collect]], itself or by a broader type, and not denied.",
-        families: &[Family::Process, Family::File],
+        families: READING,
         phase: None,
         judge: undeclared_collection::judge,
     },
@@ -117,7 +120,7 @@ pub const ALL_RULES: &[Rule] = &[
         title_en: "Outside the declared phase",
         title_zh: "超出声明的使用场景",
         about: "What is declared for certain phases, or for the foreground only, happens in these only.",
-        families: &[Family::Process, Family::File, Family::Socket],
+        families: Family::TRACED,
         phase: None,
         judge: outside_declared_phase::judge,
     },
@@ -126,7 +129,7 @@ pub const ALL_RULES: &[Rule] = &[
         title_en: "More often than declared",
         title_zh: "收集频次超出声明",
         about: "Data with a declared max_per_minute is read at most so often in any minute, by all programs of the app together.",
-        families: &[Family::Process, Family::File],
+        families: READING,
         phase: None,
         judge: rate_above_declared::judge,
     },

@@ -1,5 +1,9 @@
 //! `candor terms`: declared terms, before anything is recorded.
 
+mod import;
+mod read;
+mod show;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -31,22 +35,63 @@ pub(super) struct TermsCommand {
 
 #[derive(Debug, Subcommand)]
 enum TermsVerb {
+    /// Read terms from the form they really come in, and print them in the native form
+    Import(import::ImportCommand),
+    /// Put several terms files of one app together
+    Merge(import::MergeCommand),
     /// Tell every mistake, contradiction and loose end of a terms file at once
     Lint {
         /// The terms
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print what was not understood, and then every statement beside the words it was read from
+    Show {
+        /// The terms
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Tell what changed between two versions of terms
+    Diff {
+        /// The old version
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The new version
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+    },
+    /// Tell which statements cover a data type, or its reaching a recipient
+    Explain {
+        /// Id or name of a data type
+        #[arg(value_name = "DATA_TYPE")]
+        data_type: String,
+        /// Id, name or domain of a recipient; without it the question is whether the data may be collected
+        #[arg(value_name = "RECIPIENT")]
+        recipient: Option<String>,
+        /// The terms
+        #[arg(long, value_name = "FILE")]
+        terms: PathBuf,
+    },
     /// List the data types that terms can name
     Types,
+    /// Print the JSON Schema of the native form, for editors
+    Schema,
 }
 
 /// Runs `candor terms`.
 pub(super) fn terms(command: &TermsCommand) -> Result<Exit, CommandError> {
     let ontology = read_ontology(&command.data_types, &command.recipients)?;
     match &command.verb {
+        TermsVerb::Import(import) => import::import(import, &ontology, command.format),
+        TermsVerb::Merge(merge) => import::merge(merge, &ontology, command.format),
         TermsVerb::Lint { file } => lint(file, &ontology, command.format),
+        TermsVerb::Show { file } => show::show(file, &ontology, command.format),
+        TermsVerb::Diff { old, new } => show::diff(old, new, &ontology, command.format),
+        TermsVerb::Explain { data_type, recipient, terms } => {
+            show::explain(data_type, recipient.as_deref(), terms, &ontology, command.format)
+        }
         TermsVerb::Types => types(&ontology, command.format),
+        TermsVerb::Schema => show::print_json(&crate::host::declared_terms::schema(&ontology)),
     }
 }
 

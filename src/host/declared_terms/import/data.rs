@@ -1,0 +1,874 @@
+//! A cell that lists data types, taken apart: every piece becomes data types, or is given back as not understood.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::words::{BEFORE, BEHIND, BETWEEN, DENIALS, NOTES, TAILS};
+use crate::host::declared_terms::{Confidence, NotUnderstoodReason};
+use crate::host::ontology::{DataName, DataTypes, TypeId, is_ignored, name_key, plain};
+
+/// What was read from a cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct DataCell {
+    /// The data types, in the order in which they are named, each once.
+    pub(super) types: Vec<TypeId>,
+    /// Data types that the cell denies.
+    pub(super) denied: Vec<TypeId>,
+    /// The least sure of the pieces.
+    pub(super) confidence: Option<Confidence>,
+    /// Pieces that became nothing.
+    pub(super) left: Vec<(String, NotUnderstoodReason)>,
+    /// The cell says that there is nothing.
+    pub(super) says_none: bool,
+    /// A part was said of Android or of another system.
+    pub(super) tells_systems: bool,
+}
+
+impl DataCell {
+    fn add(&mut self, types: &[TypeId], confidence: Confidence) {
+        for id in types {
+            if !self.types.contains(id) {
+                self.types.push(*id);
+            }
+        }
+        if !types.is_empty() {
+            self.confidence = self.confidence.max(Some(confidence));
+        }
+    }
+
+    fn leave(&mut self, wording: &str, reason: NotUnderstoodReason) {
+        let wording = wording.trim();
+        if !wording.is_empty() {
+            self.left.push((wording.to_owned(), reason));
+        }
+    }
+}
+
+/// The system that a text speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum System {
+    /// Android, alone or with others.
+    Android,
+    /// Another one only.
+    Other,
+}
+
+/// The systems that a text names; `None` when it names none.
+pub(super) fn system_in(text: &str) -> Option<System> {
+    let key = name_key(text);
+    let has = |names: &[&str]| names.iter().any(|name| key.contains(name));
+    if has(&["android", "安卓", "双端", "全端", "全平台"]) {
+        return Some(System::Android);
+    }
+    has(&["ios", "苹果", "iphone", "ipad", "鸿蒙", "harmony", "小程序端"]).then_some(System::Other)
+}
+
+/// The system when the text says nothing else: "仅iOS端", "Android系统：".
+fn bare_system(text: &str) -> Option<System> {
+    let system = system_in(text)?;
+    let mut key = name_key(text);
+    for word in [
+        "android",
+        "安卓",
+        "双端",
+        "全端",
+        "全平台",
+        "iphone",
+        "ipados",
+        "ipad",
+        "ios",
+        "苹果",
+        "鸿蒙",
+        "harmonyos",
+        "系统",
+        "操作",
+        "平台",
+        "设备",
+        "用户",
+        "客户",
+        "仅限",
+        "适用于",
+        "适用",
+        "仅",
+        "只",
+        "限",
+        "端",
+        "版",
+        "支持",
+        "收集",
+        "采集",
+        "下",
+        "如",
+        "和",
+        "及",
+        "与",
+        "for",
+        "only",
+        "on",
+        "、",
+        "/",
+        ",",
+        "，",
+        ":",
+        "：",
+        "(",
+        ")",
+    ] {
+        key = key.replace(word, "");
+    }
+    key.is_empty().then_some(system)
+}
+
+/// Whether a heading names a system and nothing else: "一、Android端".
+pub(super) fn bare_system_heading(text: &str) -> bool {
+    let text = text.trim_start_matches(|character: char| {
+        character.is_ascii_digit() || "一二三四五六七八九十、.（）() ".contains(character)
+    });
+    bare_system(text).is_some()
+}
+
+/// A piece between separators: words, what stands in brackets behind them, and whether a colon ends it.
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    head: String,
+    groups: Vec<String>,
+    /// What follows belongs to it, up to the next one of these or the end of the line.
+    is_label: bool,
+    /// A strong separator follows: the end of a line or a sentence.
+    ends: bool,
+    /// It stood in thick brackets, which set it off from what follows.
+    marker: bool,
+}
+
+fn closing(open: char) -> Option<char> {
+    Some(match open {
+        '(' | '（' => ')',
+        '[' | '［' => ']',
+        '{' | '｛' => '}',
+        '〔' => '〕',
+        '<' | '〈' | '《' => '>',
+        _ => return None,
+    })
+}
+
+fn closes(character: char) -> Option<char> {
+    Some(match character {
+        ')' | '）' => ')',
+        ']' | '］' => ']',
+        '}' | '｝' => '}',
+        '〕' => '〕',
+        '>' | '〉' | '》' => '>',
+        _ => return None,
+    })
+}
+
+/// The end (exclusive, without the bracket) of what a bracket at `open` encloses, and where to go on.
+fn enclosed(characters: &[char], open: usize) -> (usize, usize) {
+    let mut depth = 0_usize;
+    for (index, character) in characters.iter().enumerate().skip(open) {
+        if matches!(character, '(' | '（' | '[' | '［' | '{' | '｛' | '〔') {
+            depth += 1;
+        } else if matches!(closes(*character), Some(close) if close != '>') {
+            // Pages mix the widths of brackets, and kinds of them, so that any close ends any open.
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                return (index, index + 1);
+            }
+        }
+    }
+    // Never closed: up to the end of the line.
+    let end =
+        characters.iter().skip(open).position(|character| *character == '\n').map_or(characters.len(), |at| open + at);
+    (end, end)
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut out: Vec<Piece> = Vec::new();
+    let mut piece = Piece::default();
+    let finish = |piece: &mut Piece, out: &mut Vec<Piece>, ends: bool| {
+        let mut done = std::mem::take(piece);
+        done.ends = ends;
+        // "1、" before an entry.
+        if !ends && done.groups.is_empty() && done.head.trim().chars().all(|character| character.is_ascii_digit()) {
+            return;
+        }
+        if !done.head.trim().is_empty() || !done.groups.is_empty() {
+            out.push(done);
+        } else if ends && let Some(last) = out.last_mut() {
+            last.ends = true;
+        }
+    };
+    let mut index = 0;
+    while let Some(character) = characters.get(index).copied() {
+        index += 1;
+        match character {
+            '(' | '（' | '[' | '［' | '{' | '｛' | '〔' if closing(character).is_some() => {
+                let (end, next) = enclosed(&characters, index - 1);
+                let inner: String = characters.get(index..end).unwrap_or_default().iter().collect();
+                index = next;
+                // A number in brackets begins an entry.
+                let number = inner.chars().count() <= 3
+                    && inner
+                        .chars()
+                        .all(|character| character.is_numeric() || "一二三四五六七八九十".contains(character));
+                if number && piece.groups.is_empty() && piece.head.trim().is_empty() {
+                    continue;
+                }
+                if number && (piece.head.ends_with([' ', '\n']) || !piece.groups.is_empty()) {
+                    finish(&mut piece, &mut out, true);
+                    continue;
+                }
+                piece.groups.push(inner);
+            }
+            '【' | '〖' => {
+                finish(&mut piece, &mut out, true);
+                let end = characters.iter().skip(index).position(|close| matches!(close, '】' | '〗'));
+                let end = end.map_or(characters.len(), |at| index + at);
+                let inner: String = characters.get(index..end).unwrap_or_default().iter().collect();
+                index = end + 1;
+                out.push(Piece { head: inner, is_label: true, marker: true, ..Piece::default() });
+            }
+            '、' | '，' | ',' | '/' | '／' | '|' | '｜' | '•' | '●' | '■' | '◆' | '○' | '·' | '▪' | '\\' | '､' =>
+            {
+                finish(&mut piece, &mut out, false);
+            }
+            ';' | '；' | '\n' | '。' => finish(&mut piece, &mut out, true),
+            ':' | '：' => {
+                if piece.head.trim().is_empty() && piece.groups.is_empty() {
+                    // Behind a marker, or stray.
+                    continue;
+                }
+                piece.is_label = true;
+                finish(&mut piece, &mut out, false);
+            }
+            other => {
+                // What follows a bracket without a separator is a piece of its own, unless it only rounds the words off.
+                if !piece.groups.is_empty() && !other.is_whitespace() {
+                    let rest: String = characters.get(index - 1..).unwrap_or_default().iter().take(6).collect();
+                    match TAILS.iter().find(|tail| rest.starts_with(**tail)) {
+                        Some(tail) => {
+                            index += tail.chars().count() - 1;
+                            continue;
+                        }
+                        None => finish(&mut piece, &mut out, false),
+                    }
+                }
+                piece.head.push(other);
+            }
+        }
+    }
+    finish(&mut piece, &mut out, true);
+    out
+}
+
+/// What says that there is nothing.
+fn says_none(key: &str) -> bool {
+    matches!(
+        key,
+        "无" | "不涉及"
+            | "暂无"
+            | "没有"
+            | "不收集"
+            | "不收集个人信息"
+            | "不涉及个人信息"
+            | "未收集"
+            | "none"
+            | "n/a"
+            | "na"
+            | "—"
+            | "——"
+            | "/"
+            | ""
+            | "不收集任何个人信息"
+            | "不采集"
+            | "不共享"
+            | "不共享个人信息"
+            | "无个人信息"
+            | "不采集个人信息"
+            | "不会收集个人信息"
+            | "不收集用户个人信息"
+            | "\\"
+            | "不收集用户信息"
+    )
+}
+
+/// What a piece of words is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meaning {
+    Types(Vec<TypeId>, Confidence),
+    /// A heading that says nothing.
+    Group,
+    OtherSystem,
+    /// Words that tell why or when.
+    Note,
+    Unknown,
+}
+
+/// Reads a cell with a reader made for it.
+#[cfg(test)]
+pub(super) fn read(text: &str, types: &DataTypes, system: Option<System>) -> DataCell {
+    Reader::new(types).read(text, system)
+}
+
+/// Whether a text names a data type anywhere.
+pub(super) fn names_data(text: &str, types: &DataTypes) -> bool {
+    let key: Vec<char> = text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect();
+    (0..key.len()).any(|start| {
+        let rest = key.get(start..).unwrap_or_default();
+        let Some((length, DataName::Type(_) | DataName::OtherSystem)) = types.longest_name(rest) else { return false };
+        let latin = |character: Option<&char>| character.is_some_and(char::is_ascii_alphanumeric);
+        let before = start.checked_sub(1).and_then(|index| key.get(index));
+        let inside_word = latin(rest.first()) && latin(before)
+            || latin(rest.get(length.saturating_sub(1))) && latin(rest.get(length));
+        length >= 3 && !inside_word
+    })
+}
+
+/// Reads cells. The same pieces come again and again in one document, so that what they mean is kept.
+pub(super) struct Reader<'a> {
+    types: &'a DataTypes,
+    meanings: RefCell<HashMap<String, Meaning>>,
+}
+
+/// At most so many pieces are kept.
+const KEPT: usize = 20_000;
+
+/// Brackets within brackets within brackets are read as one piece.
+const DEEPEST: usize = 6;
+
+impl<'a> Reader<'a> {
+    /// A reader that knows these data types.
+    pub(super) fn new(types: &'a DataTypes) -> Self {
+        Self { types, meanings: RefCell::default() }
+    }
+
+    /// Reads a cell. `system` is what the row or the section says of the system.
+    pub(super) fn read(&self, text: &str, system: Option<System>) -> DataCell {
+        let mut cell = DataCell::default();
+        if says_none(name_key(text).trim_matches(|character| matches!(character, '。' | '.' | '-'))) {
+            cell.says_none = true;
+            return cell;
+        }
+        self.list(text, system, 0, &mut cell);
+        if cell.types.is_empty() && cell.denied.is_empty() && cell.left.is_empty() {
+            // A heading or a note alone: nobody knows what was meant.
+            cell.leave(text, NotUnderstoodReason::UnknownDataType);
+        }
+        cell
+    }
+
+    fn list(&self, text: &str, outer: Option<System>, depth: usize, cell: &mut DataCell) {
+        let mut system = outer;
+        let pieces = pieces(text);
+        let mut index = 0;
+        while let Some(piece) = pieces.get(index) {
+            index += 1;
+            let head = strip_number(&piece.head);
+            if piece.groups.is_empty()
+                && let Some(found) = bare_system(head)
+            {
+                cell.tells_systems = true;
+                system = Some(found);
+                // "Android:" alone on its line holds until the next one, however many lines follow.
+                if piece.ends && !piece.is_label && !piece.marker {
+                    continue;
+                }
+                index = self.labelled(&pieces, index, None, system, depth, cell);
+                let strong = pieces.get(index.saturating_sub(1)).is_some_and(|last| last.ends);
+                if strong && !piece.marker {
+                    system = outer;
+                }
+                continue;
+            }
+            // "iOS如IDFV、IDFA": the system stands before the first of them.
+            if let Some((found, rest)) = leading_system(head) {
+                cell.tells_systems = true;
+                system = Some(found);
+                let piece = Piece { head: rest.to_owned(), ..piece.clone() };
+                self.piece(&piece, system, depth, cell);
+                if piece.ends {
+                    system = outer;
+                }
+                continue;
+            }
+            if piece.is_label {
+                index = self.labelled(&pieces, index, Some(piece), system, depth, cell);
+                continue;
+            }
+            self.piece(piece, system, depth, cell);
+        }
+    }
+
+    /// Reads what stands behind a label, up to the next label or the end of the sentence; gives the index of what
+    /// follows. The label itself counts when nothing behind it does.
+    fn labelled(
+        &self,
+        pieces: &[Piece],
+        from: usize,
+        label: Option<&Piece>,
+        system: Option<System>,
+        depth: usize,
+        cell: &mut DataCell,
+    ) -> usize {
+        let mut inner = DataCell::default();
+        let mut index = from;
+        let marker = label.is_some_and(|label| label.marker);
+        let is_group = label.is_some_and(|label| self.meaning(strip_number(&label.head)) == Meaning::Group);
+        while let Some(piece) = pieces.get(index) {
+            let head = strip_number(&piece.head);
+            // Behind a system, or a heading that says nothing, labels belong to it only as pieces of the outer list.
+            if piece.is_label || leading_system(head).is_some() || bare_system(head).is_some() {
+                break;
+            }
+            index += 1;
+            self.piece(piece, system, depth, &mut inner);
+            if piece.ends && !marker {
+                break;
+            }
+        }
+        if let Some(label) = label {
+            let about = !label.groups.is_empty();
+            let understood =
+                !inner.types.is_empty() || inner.left.iter().any(|left| left.1 == NotUnderstoodReason::OtherSystem);
+            if about || (!understood && !is_group) {
+                self.piece(&Piece { is_label: false, ..label.clone() }, system, depth, cell);
+                // Behind a known data type, unknown words tell what it is for.
+                if !cell.types.is_empty() || about {
+                    inner.left.retain(|left| left.1 != NotUnderstoodReason::UnknownDataType || is_noun(&left.0));
+                }
+            }
+        }
+        cell.add(&inner.types, inner.confidence.unwrap_or(Confidence::Structured));
+        cell.denied.extend(inner.denied);
+        cell.left.extend(inner.left);
+        cell.tells_systems |= inner.tells_systems;
+        index
+    }
+
+    fn piece(&self, piece: &Piece, system: Option<System>, depth: usize, cell: &mut DataCell) {
+        let head = strip_number(&piece.head);
+        let whole = || {
+            let groups: String = piece.groups.iter().map(|group| format!("({group})")).collect();
+            format!("{head}{groups}")
+        };
+        let mut system = system;
+        let mut members = DataCell::default();
+        let mut open = head.ends_with('等');
+        let mut any_group = false;
+        for group in &piece.groups {
+            if let Some(found) = bare_system(group) {
+                cell.tells_systems = true;
+                system = Some(found);
+                continue;
+            }
+            any_group = true;
+            let key = name_key(group);
+            open |= ["如", "例如", "比如", "诸如", "包括但不限于", "suchas", "e.g", "eg"]
+                .iter()
+                .any(|word| key.starts_with(word));
+            open |=
+                ["等", "等等", "等信息", "等相关信息", "等数据", "etc", "etc."].iter().any(|word| key.ends_with(word));
+            if depth < DEEPEST {
+                self.list(group, system, depth + 1, &mut members);
+            } else {
+                members.leave(group, NotUnderstoodReason::UnknownDataType);
+            }
+        }
+        let denial = DENIALS.iter().find_map(|denial| head.strip_prefix(denial));
+        let words = denial.unwrap_or(head);
+        let meaning = self.meaning(words);
+        if system == Some(System::Other) {
+            // Brackets of a piece for another system belong to it.
+            if !matches!(meaning, Meaning::Note | Meaning::Group) || any_group {
+                cell.leave(&whole(), NotUnderstoodReason::OtherSystem);
+            }
+            return;
+        }
+        if denial.is_some() {
+            match meaning {
+                Meaning::Types(types, _) => {
+                    let inner = if members.types.is_empty() || open { types } else { Vec::new() };
+                    cell.denied.extend(inner.into_iter().chain(members.types));
+                }
+                _ if !members.types.is_empty() => cell.denied.extend(members.types),
+                _ => cell.leave(&whole(), NotUnderstoodReason::UnknownDataType),
+            }
+            return;
+        }
+        if any_group {
+            // "网络类型(WiFi/4G)": the brackets give values, not data.
+            if let Meaning::Types(head_types, confidence) = &meaning
+                && piece.groups.iter().all(|group| is_values(group))
+            {
+                cell.add(head_types, *confidence);
+                return;
+            }
+        }
+        let other_only = members.types.is_empty()
+            && members.left.iter().any(|left| left.1 == NotUnderstoodReason::OtherSystem)
+            && !members.left.iter().any(|left| left.1 == NotUnderstoodReason::UnknownDataType && is_noun(&left.0));
+        if !members.types.is_empty() || other_only {
+            if open && let Meaning::Types(head_types, confidence) = &meaning {
+                cell.add(head_types, *confidence);
+            }
+            cell.add(&members.types, members.confidence.unwrap_or(Confidence::Structured));
+            cell.left.extend(members.left);
+            cell.denied.extend(members.denied);
+            cell.tells_systems |= members.tells_systems;
+            return;
+        }
+        match meaning {
+            Meaning::Types(types, confidence) => {
+                cell.add(&types, confidence);
+                // What the brackets add is a remark, or a noun that is not known.
+                let alone = members.left.len() == 1;
+                let remark = |wording: &str| !is_noun(wording) || (alone && wording.chars().count() >= 6);
+                cell.left.extend(members.left.into_iter().filter(|left| !remark(&left.0)));
+            }
+            Meaning::OtherSystem => cell.leave(&whole(), NotUnderstoodReason::OtherSystem),
+            Meaning::Note if !any_group => {}
+            Meaning::Group if members.left.is_empty() && !any_group => {}
+            Meaning::Group => cell.left.extend(members.left),
+            Meaning::Note | Meaning::Unknown => cell.leave(&whole(), NotUnderstoodReason::UnknownDataType),
+        }
+    }
+
+    fn meaning(&self, words: &str) -> Meaning {
+        if let Some(known) = self.meanings.borrow().get(words) {
+            return known.clone();
+        }
+        let meaning = self.find_meaning(words);
+        let mut meanings = self.meanings.borrow_mut();
+        if meanings.len() < KEPT {
+            meanings.insert(words.to_owned(), meaning.clone());
+        }
+        meaning
+    }
+
+    fn find_meaning(&self, words: &str) -> Meaning {
+        let key = name_key(words);
+        let key = key.trim_matches(|character: char| {
+            matches!(character, '.' | '。' | '!' | '?' | '…' | '*' | '：' | ':' | '“' | '”' | '>' | '<')
+        });
+        if key.is_empty() {
+            return Meaning::Note;
+        }
+        if let Some(found) = self.exact(key) {
+            return found;
+        }
+        if NOTES.iter().any(|note| key.starts_with(note)) && self.stripped(key).is_none() {
+            return Meaning::Note;
+        }
+        if let Some(found) = self.stripped(key) {
+            return found;
+        }
+        if let Some(types) = self.segmented(key) {
+            return Meaning::Types(types, Confidence::PhraseMatched);
+        }
+        self.tail(key).unwrap_or(Meaning::Unknown)
+    }
+
+    fn exact(&self, key: &str) -> Option<Meaning> {
+        Some(match self.types.named(key)? {
+            DataName::Type(id) => Meaning::Types(vec![id], Confidence::Structured),
+            DataName::Group => Meaning::Group,
+            DataName::OtherSystem => Meaning::OtherSystem,
+        })
+    }
+
+    /// Takes words off both ends until a name is left; the fewest first.
+    fn stripped(&self, key: &str) -> Option<Meaning> {
+        let mut tried = vec![key.to_owned()];
+        let mut next = 0;
+        while let Some(current) = tried.get(next).cloned() {
+            next += 1;
+            if next > 200 {
+                return None;
+            }
+            if next > 1
+                && let Some(found) = self.exact(&current)
+            {
+                return Some(match found {
+                    Meaning::Types(types, _) => Meaning::Types(types, Confidence::PhraseMatched),
+                    other => other,
+                });
+            }
+            let before = BEFORE.iter().filter_map(|word| current.strip_prefix(word));
+            let behind = BEHIND.iter().filter_map(|word| current.strip_suffix(word));
+            for shorter in before.chain(behind) {
+                if !shorter.is_empty() && !tried.iter().any(|known| known == shorter) {
+                    tried.push(shorter.to_owned());
+                }
+            }
+        }
+        None
+    }
+
+    /// The data types when the whole key is made of names and words that say nothing.
+    fn segmented(&self, key: &str) -> Option<Vec<TypeId>> {
+        let characters: Vec<char> = key.chars().collect();
+        if characters.len() > 80 {
+            return None;
+        }
+        let mut types = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = characters.get(at..).filter(|rest| !rest.is_empty()) {
+            let filler = BETWEEN
+                .iter()
+                .map(|word| word.chars().count())
+                .zip(BETWEEN)
+                .filter(|(_, word)| {
+                    word.chars().zip(rest).filter(|(left, right)| left == *right).count() == word.chars().count()
+                })
+                .map(|(length, _)| length)
+                .max();
+            match self.types.longest_name(rest) {
+                Some((length, meaning)) if length >= 2 && filler.is_none_or(|filler| length >= filler) => {
+                    // Part of a longer Latin word is no name.
+                    let latin = |character: Option<&char>| character.is_some_and(char::is_ascii_lowercase);
+                    if latin(rest.get(length - 1))
+                        && latin(rest.get(length))
+                        && self.types.longest_name(rest.get(length..)?).is_none()
+                    {
+                        return None;
+                    }
+                    match meaning {
+                        DataName::Type(id) => types.push(id),
+                        DataName::Group => {}
+                        DataName::OtherSystem => return None,
+                    }
+                    at += length;
+                }
+                _ => at += filler?,
+            }
+        }
+        (!types.is_empty()).then_some(types)
+    }
+
+    /// Chinese and English put what a thing is at its end: "注册时留存的手机号码" is a phone number.
+    fn tail(&self, key: &str) -> Option<Meaning> {
+        const ACTIVE: &[&str] = &[
+            "用于", "为了", "实现", "以便", "方便", "通过", "进行", "提供", "保证", "帮助", "根据", "不", "除", "非",
+            "加强", "优化", "展示", "统计", "生成",
+        ];
+        let characters: Vec<char> = key.chars().collect();
+        if characters.len() > 18 || ACTIVE.iter().any(|word| key.contains(word)) {
+            return None;
+        }
+        (1..characters.len()).find_map(|start| {
+            let rest: String = characters.get(start..)?.iter().collect();
+            let boundary =
+                !(characters.get(start - 1)?.is_ascii_alphanumeric() && characters.get(start)?.is_ascii_alphanumeric());
+            let long_enough = characters.len() - start >= 3;
+            match self.types.named(&rest) {
+                Some(DataName::Type(id)) if boundary && long_enough => {
+                    Some(Meaning::Types(vec![id], Confidence::Guessed))
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// "1. ", "(2)", "①", "a)" at the beginning.
+fn strip_number(text: &str) -> &str {
+    let text = text.trim().trim_start_matches(|character: char| {
+        ('①'..='⑳').contains(&character) || matches!(character, '-' | '*' | '—' | '–')
+    });
+    let text = text.trim();
+    let digits = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    if digits.len() < text.len() {
+        let rest = digits.trim_start_matches(['.', '．', ')', '）', '、', ' ']);
+        // "4G" and "2.4GHz" are no numbered entries.
+        if rest.len() < digits.len()
+            && !rest.is_empty()
+            && !rest.starts_with(|character: char| character.is_ascii_digit())
+        {
+            return rest.trim();
+        }
+    }
+    text
+}
+
+/// "iOS如IDFV", "Android 端收集 IMEI": the system, and the words without it.
+fn leading_system(head: &str) -> Option<(System, &str)> {
+    const NAMES: &[(&str, System)] = &[
+        ("android", System::Android),
+        ("安卓", System::Android),
+        ("ios", System::Other),
+        ("苹果", System::Other),
+        ("鸿蒙", System::Other),
+    ];
+    let lower = head.to_ascii_lowercase();
+    let trimmed = lower.trim_start_matches(['仅', '在', ' ']);
+    let skipped = lower.len() - trimmed.len();
+    let (name, system) = NAMES.iter().find(|(name, _)| trimmed.starts_with(name))?;
+    let mut rest = head.get(skipped + name.len()..)?;
+    // "AndroidID" and "Android ID" are names.
+    let key = name_key(rest);
+    if key.starts_with("id") || key.starts_with("标识") || key.starts_with("版本") || key.is_empty() {
+        return None;
+    }
+    let before = rest;
+    for word in ["系统", "操作系统", "平台", "设备", "用户", "版", "端", "客户端", "手机"] {
+        rest = rest.trim_start().strip_prefix(word).unwrap_or(rest);
+    }
+    for word in ["下", "中", "上", "如", "收集", "采集", "会收集", "包括", "：", ":", "的"] {
+        rest = rest.trim_start().strip_prefix(word).unwrap_or(rest);
+    }
+    // Without a word between, "安卓版本号" or "Android广告标识" is one name.
+    (rest.len() < before.trim_start().len() && !rest.trim().is_empty()).then_some((*system, rest.trim()))
+}
+
+/// Whether words can be the name of a thing, rather than tell something about one.
+fn is_noun(words: &str) -> bool {
+    let key = name_key(words);
+    let telling = [
+        "用于",
+        "为了",
+        "以便",
+        "如果",
+        "不",
+        "可以",
+        "将",
+        "会",
+        "时",
+        "是否",
+        "需要",
+        "通过",
+        "根据",
+        "仅",
+        "您",
+        "我们",
+        "请",
+        "具体",
+        "因",
+        "取决",
+        "版本不同",
+    ];
+    key.chars().count() <= 12 && !telling.iter().any(|word| key.contains(word))
+}
+
+/// Whether brackets hold values of a connection, such as "WiFi、4G".
+fn is_values(group: &str) -> bool {
+    let mut values = group
+        .split(['、', '/', ',', '，', ';', '；', ' ', '／', '|'])
+        .map(name_key)
+        .filter(|value| !value.is_empty())
+        .peekable();
+    let value = |value: String| {
+        let value = ["例如", "比如", "包括", "如"]
+            .iter()
+            .find_map(|word| value.strip_prefix(word))
+            .unwrap_or(&value)
+            .to_owned();
+        let value = value.trim_end_matches('等').to_owned();
+        matches!(
+            value.as_str(),
+            "" | "wifi"
+                | "wlan"
+                | "2g"
+                | "3g"
+                | "4g"
+                | "5g"
+                | "lte"
+                | "移动网络"
+                | "移动数据"
+                | "移动"
+                | "联通"
+                | "电信"
+                | "有线"
+                | "蜂窝"
+                | "蜂窝网络"
+                | "无线"
+                | "男"
+                | "女"
+                | "数据网络"
+        )
+    };
+    values.peek().is_some() && values.all(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::host::ontology::Ontology;
+
+    fn types() -> &'static DataTypes {
+        static ONTOLOGY: OnceLock<Ontology> = OnceLock::new();
+        &ONTOLOGY.get_or_init(|| Ontology::built_in().unwrap()).data_types
+    }
+
+    fn ids(text: &str) -> Vec<&'static str> {
+        read(text, types(), None).types.iter().map(|id| types().id_of(*id)).collect()
+    }
+
+    fn left(text: &str) -> Vec<String> {
+        read(text, types(), None).left.into_iter().map(|left| left.0).collect()
+    }
+
+    #[test]
+    fn separators_and_brackets_of_every_kind() {
+        for text in [
+            "IMEI、MAC地址、Android ID",
+            "IMEI/MAC地址/AndroidID",
+            "IMEI，MAC地址；Android_ID。",
+            "设备标识符（IMEI、MAC地址、Android ID）",
+            "设备标识符(IMEI/MAC地址/Android ID)信息",
+            "IMEI MAC地址 Android ID",
+            "IMEI和MAC地址及Android ID",
+            "1. IMEI\n2. MAC地址\n3. Android ID",
+            "(1) IMEI (2) MAC地址 (3) Android ID",
+            "设备标识：IMEI、MAC地址、Android ID",
+            "ＩＭＥＩ、設備MAC地址、Ａｎｄｒｏｉｄ ＩＤ",
+            "获取您的IMEI、设备的MAC地址、读取Android ID信息",
+        ] {
+            assert_eq!(ids(text), ["id.imei", "id.mac", "id.android_id"], "{text}");
+            assert!(left(text).is_empty(), "{text}: {:?}", left(text));
+        }
+    }
+
+    #[test]
+    fn an_open_enumeration_counts_its_head_too() {
+        assert_eq!(ids("设备标识符（如IMEI）"), ["device_id", "id.imei"]);
+        assert_eq!(ids("设备标识符（IMEI等）"), ["device_id", "id.imei"]);
+        assert_eq!(ids("设备标识符（IMEI）"), ["id.imei"]);
+    }
+
+    #[test]
+    fn other_systems_are_left_and_told() {
+        assert_eq!(ids("Android：IMEI、OAID；iOS：IDFA、IDFV"), ["id.imei", "id.oaid"]);
+        assert_eq!(left("Android：IMEI、OAID；iOS：IDFA、IDFV"), ["IDFA", "IDFV"]);
+        assert_eq!(ids("【双端】设备型号【仅iOS】磁盘总空间【仅Android】OAID"), ["device.model", "id.oaid"]);
+        assert_eq!(
+            ids("设备标识符（Android如IMEI、OAID，iOS如IDFV、IDFA）、剪贴板"),
+            ["id.imei", "id.oaid", "clipboard"]
+        );
+        assert_eq!(ids("IDFA（仅iOS）、位置信息"), ["location"]);
+        assert_eq!(ids("设备标识符（IDFA）"), Vec::<&str>::new());
+        assert!(read("IMEI", types(), Some(System::Other)).types.is_empty());
+    }
+
+    #[test]
+    fn remarks_are_no_data_and_unknown_nouns_are_told() {
+        assert_eq!(ids("已安装应用列表（查询本机是否安装以便显示）、位置信息：用于定位"), ["app_list", "location"]);
+        assert!(left("已安装应用列表（查询本机是否安装以便显示）、位置信息：用于定位").is_empty());
+        assert_eq!(ids("IMEI、量子频谱、位置信息"), ["id.imei", "location"]);
+        assert_eq!(left("IMEI、量子频谱、位置信息"), ["量子频谱"]);
+        assert_eq!(left("设备信息（量子频谱）"), ["量子频谱"]);
+        assert_eq!(ids("网络类型（WiFi/4G）"), ["network.type"]);
+        assert!(read("不涉及", types(), None).says_none);
+        let denied = read("不收集通讯录", types(), None);
+        assert!(denied.types.is_empty() && denied.denied.len() == 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([()（）【】:：、/;；\n ]|IMEI|设备信息|Android|iOS|如|等|[a-z一-十]){0,40}") {
+            let _ = read(&text, types(), None);
+        }
+    }
+}

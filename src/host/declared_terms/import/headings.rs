@@ -1,0 +1,162 @@
+//! What headings and short texts of lists say: whether they announce a list, name somebody, or nobody.
+
+use crate::host::ontology::name_key;
+
+/// Texts of cells that mean that there is nothing.
+pub(super) fn is_nothing(text: &str) -> bool {
+    matches!(
+        name_key(text).trim_matches('。'),
+        "" | "无" | "/" | "—" | "——" | "不涉及" | "暂无" | "n/a" | "none" | "\\"
+    )
+}
+
+/// Names by which the app calls itself.
+pub(super) fn is_the_app(text: &str) -> bool {
+    matches!(
+        name_key(text).as_str(),
+        "我们" | "本应用" | "本app" | "app" | "本公司" | "本产品" | "本软件" | "本平台" | "自有" | "自研" | "我司"
+    )
+}
+
+/// A heading that announces lists and names nobody: "第三方SDK目录", "一、Android系统", "SDK列表".
+pub(super) fn is_general(text: &str) -> bool {
+    let mut key = name_key(text);
+    for word in [
+        "双端",
+        "操作系统",
+        "第三方",
+        "个人信息",
+        "我们",
+        "接入",
+        "使用",
+        "共享",
+        "清单",
+        "目录",
+        "列表",
+        "名单",
+        "说明",
+        "收集",
+        "信息",
+        "已",
+        "与",
+        "的",
+        "及",
+        "和",
+        "情况",
+        "合作方",
+        "合作伙伴",
+        "嵌入",
+        "涉及",
+        "android",
+        "安卓",
+        "ios",
+        "苹果",
+        "系统",
+        "版本",
+        "平台",
+        "端",
+        "版",
+        "sdk",
+        "附件",
+        "附录",
+        "第",
+        "部分",
+        "章",
+        "一",
+        "二",
+        "三",
+        "四",
+        "五",
+        "六",
+        "七",
+        "八",
+        "九",
+        "十",
+        "、",
+        ".",
+        "：",
+        ":",
+        "(",
+        ")",
+        "（",
+        "）",
+        "《",
+        "》",
+        "类",
+        "集成",
+        "服务",
+        "主要",
+        "其他",
+        "本应用",
+        "app",
+        "应用",
+        "软件",
+        "工具",
+        "开发",
+        "包",
+        "通用",
+        "数据",
+        "对外",
+        "提供",
+        "委托",
+        "处理",
+        "内",
+        "如下",
+        "以下",
+        "为",
+        "在",
+        "中",
+    ] {
+        key = key.replace(word, "");
+    }
+    key.chars().all(|character| character.is_ascii_digit() || character.is_ascii_punctuation())
+}
+
+/// Whether a text announces a list of data or of third parties.
+pub(super) fn announces_list(text: &str) -> bool {
+    let key = name_key(text);
+    ["清单", "目录", "名单", "列表", "隐私政策", "声明", "说明"].iter().any(|word| key.contains(word))
+        && ["sdk", "第三方", "个人信息", "共享", "收集", "隐私", "合作"].iter().any(|word| key.contains(word))
+}
+
+/// Whether a way of sharing means that the third party's code collects by itself.
+pub(super) fn collects_itself(method: &str) -> bool {
+    let key = name_key(method);
+    let has = |words: &[&str]| words.iter().any(|word| key.contains(word));
+    if has(&[
+        "sdk",
+        "本机采集",
+        "嵌入",
+        "自动采集",
+        "自行采集",
+        "自行收集",
+        "插件",
+        "客户端采集",
+        "自动收集",
+        "本地采集",
+    ]) {
+        return true;
+    }
+    if has(&["接口", "后台", "服务端", "服务器", "传输", "api", "线下", "邮件", "数据对接", "server", "网络提供"])
+    {
+        return false;
+    }
+    has(&["采集", "收集", "获取"])
+}
+
+/// A title without its number: "1、推送通知消息（OPPO推送SDK）".
+pub(super) fn title_words(text: &str) -> &str {
+    let text = text.trim();
+    let rest = text.trim_start_matches(|character: char| {
+        character.is_ascii_digit() || "一二三四五六七八九十（()）①②③④⑤⑥⑦⑧⑨⑩".contains(character)
+    });
+    let stripped = rest.trim_start_matches(['、', '.', '．', ')', '）', ' ', ':', '：']);
+    if stripped.is_empty()
+        || rest.len() == text.len()
+        || stripped.len() == rest.len() && !text.starts_with(['(', '（', '①'])
+    {
+        // "360SDK" begins with a number that belongs to it.
+        return text.trim_end_matches([':', '：']);
+    }
+    stripped.trim_end_matches([':', '：'])
+}

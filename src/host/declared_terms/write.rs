@@ -1,0 +1,195 @@
+//! Statements written down in the native TOML form.
+
+use std::fmt::Write as _;
+
+use super::model::{Act, NotUnderstood, Origin, Statement};
+use crate::host::ontology::{Domain, Ontology};
+
+/// What a file of terms begins with.
+#[derive(Debug, Clone, Default)]
+pub struct Head<'a> {
+    /// The package.
+    pub package: &'a str,
+    /// The name that people know the app by; `None` leaves it out, and so for the rest.
+    pub name: Option<&'a str>,
+    /// What kind of app it is.
+    pub kind: Option<&'a str>,
+    /// Its version.
+    pub version: Option<&'a str>,
+    /// Domains of the developer.
+    pub first_party_domains: &'a [Domain],
+    /// Lines for people, as comments.
+    pub remarks: &'a [String],
+}
+
+/// The text of a file that the native reader reads back to the same statements.
+#[must_use]
+pub fn to_toml(
+    head: &Head<'_>,
+    statements: &[Statement],
+    not_understood: &[NotUnderstood],
+    ontology: &Ontology,
+) -> String {
+    let mut out = String::new();
+    for remark in head.remarks {
+        for line in remark.lines() {
+            line_of(&mut out, &format!("# {}", line.trim_end()));
+        }
+    }
+    line_of(&mut out, "[app]");
+    pair(&mut out, "package", &quoted(head.package));
+    for (key, value) in [("name", head.name), ("type", head.kind), ("version", head.version)] {
+        if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+            pair(&mut out, key, &quoted(value));
+        }
+    }
+    if !head.first_party_domains.is_empty() {
+        pair(&mut out, "first_party_domains", &list(head.first_party_domains.iter().map(Domain::as_str)));
+    }
+    for entry in not_understood {
+        line_of(&mut out, "\n[[not_understood]]");
+        pair(&mut out, "wording", &quoted(&entry.wording));
+        pair(&mut out, "reason", &quoted(entry.reason.as_str()));
+        pair(&mut out, "file", &quoted(&entry.file));
+        pair(&mut out, "at", &quoted(&entry.at));
+        if let Some(line) = entry.line {
+            pair(&mut out, "line", &line.to_string());
+        }
+    }
+    for act in Act::ALL {
+        for statement in statements.iter().filter(|statement| statement.act == *act) {
+            write_statement(&mut out, statement, ontology);
+        }
+    }
+    out
+}
+
+fn write_statement(out: &mut String, statement: &Statement, ontology: &Ontology) {
+    line_of(out, &format!("\n[[{}]]", statement.act));
+    if let Some(party) = statement.third_party() {
+        let key = if statement.act == Act::Collect { "by" } else { "recipient" };
+        if !party.name.is_empty() {
+            pair(out, key, &quoted(&party.name));
+        }
+        if !party.domains.is_empty() {
+            pair(out, "domains", &list(party.domains.iter().map(Domain::as_str)));
+        }
+    }
+    if !statement.data_types.is_empty() {
+        let ids = statement.data_types.iter().map(|id| ontology.data_types.id_of(*id));
+        pair(out, "data_types", &list(ids));
+    }
+    for (key, values) in [("purposes", &statement.purposes), ("scenes", &statement.scenes)] {
+        if !values.is_empty() {
+            pair(out, key, &list(values.iter().map(String::as_str)));
+        }
+    }
+    for (key, value) in [("method", &statement.method), ("retention", &statement.retention)] {
+        if let Some(value) = value {
+            pair(out, key, &quoted(value));
+        }
+    }
+    for (key, value) in [("optional", statement.optional), ("ephemeral", statement.ephemeral)] {
+        if let Some(value) = value {
+            pair(out, key, if value { "true" } else { "false" });
+        }
+    }
+    if let Some(phases) = &statement.timing.phases {
+        pair(out, "phases", &list(phases.iter().map(crate::event::Phase::as_str)));
+    }
+    if statement.timing.foreground_only {
+        pair(out, "foreground_only", "true");
+    }
+    if let Some(limit) = statement.max_per_minute {
+        pair(out, "max_per_minute", &limit.to_string());
+    }
+    if let Some(origin) = &statement.place.origin {
+        pair(out, "from", &from(origin));
+    }
+}
+
+fn from(origin: &Origin) -> String {
+    let line = origin.line.map(|line| format!("line = {line}, ")).unwrap_or_default();
+    format!(
+        "{{ file = {}, at = {}, {line}confidence = {}, wording = {} }}",
+        quoted(&origin.file),
+        quoted(&origin.at),
+        quoted(origin.confidence.as_str()),
+        quoted(&origin.wording)
+    )
+}
+
+fn line_of(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn pair(out: &mut String, key: &str, value: &str) {
+    line_of(out, &format!("{key} = {value}"));
+}
+
+fn list<'a>(values: impl Iterator<Item = &'a str>) -> String {
+    let values: Vec<String> = values.map(quoted).collect();
+    format!("[{}]", values.join(", "))
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            // Characters that cannot be seen would make two files look the same that are not.
+            control
+                if control.is_control()
+                    || matches!(control, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}') =>
+            {
+                let _ = write!(out, "\\u{:04X}", u32::from(control));
+            }
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::declared_terms::DeclaredTerms;
+    use crate::host::declared_terms::import::two_lists;
+    use crate::host::toml_source::SourceFile;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let ontology = Ontology::built_in().unwrap();
+        let page = "<h2>第三方SDK目录</h2><table><tr><th>SDK名称<th>收集的个人信息<th>目的<th>方式</tr>\
+            <tr><td>友盟\"统计\"SDK<td>IMEI、量子频谱<td>统计\\分析<td>SDK采集</tr>\
+            <tr><td>某某配送<td>姓名<td>送货<td>接口传输</tr></table>";
+        let imported = two_lists("a.html", page.as_bytes(), &ontology, None).unwrap();
+        let remarks = ["first\nsecond".to_owned()];
+        let head = Head { package: "com.example.shop", remarks: &remarks, ..Head::default() };
+        let text = to_toml(&head, &imported.statements, &imported.not_understood, &ontology);
+        let (terms, _) = DeclaredTerms::parse(&SourceFile::new("t.toml", &text), &ontology)
+            .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        assert_eq!(terms.not_understood, imported.not_understood);
+        assert_eq!(terms.statements.len(), 2);
+        for (read, written) in terms.statements.iter().zip(&imported.statements) {
+            let mut read = read.clone();
+            read.place.file.clone_from(&written.place.file);
+            read.place.line = written.place.line;
+            assert_eq!(&read, written);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_survives_quoting(text in ".{0,40}") {
+            let parsed: toml::Table = format!("a = {}\n", quoted(&text)).parse().unwrap();
+            proptest::prop_assert_eq!(parsed.get("a").and_then(toml::Value::as_str), Some(text.as_str()));
+        }
+    }
+}

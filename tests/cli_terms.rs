@@ -1,0 +1,210 @@
+//! Terms from documents to a verdict, by the commands that people use; and what becomes of documents that are bad.
+#![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn candor_with(directory: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_candor"))
+        .args(arguments)
+        .current_dir(directory)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that has refused its input may be gone.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn candor(directory: &Path, arguments: &[&str]) -> Ran {
+    candor_with(directory, arguments, b"")
+}
+
+const LIST: &str = "<meta charset=utf-8><h2>已收集个人信息清单</h2>\
+    <table><tr><th>信息名称<th>使用目的<th>使用场景</tr><tr><td>照片<td>发评价<td>写评价时</tr></table>\
+    <h2>第三方SDK目录</h2><table><tr><th>SDK名称<th>收集的个人信息<th>使用目的</tr>\
+    <tr><td>友盟统计SDK<td>设备标识符（MAC地址、IMEI）<td>统计</tr></table>";
+
+const FORM: &str = "Question ID (machine readable),Response ID (machine readable),Response value,Answer requirement,Human-friendly question label\n\
+    PSL_DATA_COLLECTION_COLLECTS_PERSONAL_DATA,,true,REQUIRED,x\n\
+    PSL_DATA_TYPES_PHOTOS_AND_VIDEOS,PSL_PHOTOS,true,MULTIPLE_CHOICE,x\n\
+    PSL_DATA_TYPES_IDENTIFIERS,PSL_DEVICE_ID,true,MULTIPLE_CHOICE,x\n\
+    PSL_DATA_USAGE_RESPONSES:PSL_PHOTOS:PSL_DATA_USAGE_COLLECTION_AND_SHARING,PSL_DATA_USAGE_ONLY_COLLECTED,true,,x\n\
+    PSL_DATA_USAGE_RESPONSES:PSL_DEVICE_ID:PSL_DATA_USAGE_COLLECTION_AND_SHARING,PSL_DATA_USAGE_ONLY_COLLECTED,true,,x\n\
+    PSL_DATA_USAGE_RESPONSES:PSL_DEVICE_ID:PSL_DATA_USAGE_COLLECTION_AND_SHARING,PSL_DATA_USAGE_ONLY_SHARED,true,,x\n";
+
+/// A recording of an app that reads these paths in the foreground and contacts this host.
+fn record(directory: &Path, name: &str, paths: &[&str], host: &str) {
+    let event = |time: u32, body: String| {
+        format!(
+            "{{\"event\": {{\"time_ns\": {time}, \"process\": {{\"key\": {{\"pid\": 7, \"start_ns\": 0}}, \"name\": \"app\"}}, \
+             \"user_id\": 10001, \"app\": {{\"package\": \"com.example.shop\"}}, \"phase\": \"foreground\", \
+             \"probe\": \"ebpf_kernel_objects\", \"outcome\": \"ok\", \"body\": {body}}}}}\n"
+        )
+    };
+    let mut text = String::from(
+        r#"{"header": {"session_id": "hand", "device": {}, "started": {"boot_ns": 0, "wall_ns": 0}, "selection": {"user_ids": [10001]}, "initial_phase": "foreground", "probes": [{"probe": "ebpf_kernel_objects", "family": "process", "state": "attached"}, {"probe": "ebpf_kernel_objects", "family": "file", "state": "attached"}, {"probe": "ebpf_kernel_objects", "family": "socket", "state": "attached"}]}}"#,
+    );
+    text.push('\n');
+    for (index, path) in paths.iter().enumerate() {
+        let time = 1000 + u32::try_from(index).unwrap();
+        text +=
+            &event(time, format!("{{\"file_open\": {{\"path\": \"{path}\", \"access\": \"read\", \"flags\": 0}}}}"));
+    }
+    let answer = format!(
+        "{{\"dns_answer\": {{\"name\": \"{host}\", \"records\": [{{\"address\": \"192.0.2.9\"}}], \"record_type\": \"a\", \"transaction_id\": 1, \"response_code\": 0}}}}"
+    );
+    text += &event(2000, answer);
+    text += &event(
+        2001,
+        "{\"socket_connect\": {\"transport\": \"tcp\", \"remote\": {\"inet\": \"192.0.2.9:443\"}, \"descriptor\": 6, \"handle\": 12}}".to_owned(),
+    );
+    fs::write(directory.join("events.ndjson"), text).unwrap();
+    let ran = candor(directory, &["import", "events.ndjson", "--output", name, "--complete", "--force"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+}
+
+#[test]
+fn imported_terms_decide_as_written_ones_do() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    fs::write(at.join("list.html"), LIST).unwrap();
+    fs::write(at.join("form.csv"), FORM).unwrap();
+    let ran =
+        candor(at, &["terms", "import", "two-lists", "list.html", "--package", "com.example.shop", "-o", "list.toml"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
+    let ran =
+        candor(at, &["terms", "import", "data-safety", "form.csv", "--package", "com.example.shop", "-o", "form.toml"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.err.contains("does not name recipients"), "{}", ran.err);
+    let ran = candor(at, &["terms", "merge", "form.toml", "list.toml", "-o", "both.toml"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let photo = "/sdcard/DCIM/1.jpg";
+    record(at, "fine.candor", &[photo, "/sys/class/net/wlan0/address"], "alog.umeng.com");
+    record(
+        at,
+        "leaky.candor",
+        &[photo, "/data/data/com.android.providers.contacts/databases/contacts2.db"],
+        "ads.jpush.cn",
+    );
+    let violations = |recording: &str, terms: &str| -> Vec<String> {
+        let ran = candor(at, &["check", recording, "--terms", terms, "--format", "json"]);
+        assert!([0, 1, 2].contains(&ran.status), "{}", ran.err);
+        let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let rules = verdict["rules"].as_array().unwrap();
+        let broken = rules.iter().filter(|rule| rule["outcome"] == "violation");
+        broken.map(|rule| rule["rule"].as_str().or(rule["id"].as_str()).unwrap().to_owned()).collect()
+    };
+    assert_eq!(violations("fine.candor", "list.toml"), Vec::<String>::new());
+    assert_eq!(violations("fine.candor", "both.toml"), Vec::<String>::new());
+    assert_eq!(violations("leaky.candor", "list.toml"), ["undeclared-collection", "undeclared-recipient"]);
+    // The form names nobody: contact with Umeng is not declared by it.
+    assert_eq!(violations("fine.candor", "form.toml"), ["undeclared-recipient"]);
+}
+
+#[test]
+fn what_was_read_can_be_shown_compared_and_explained() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let list = LIST.replace("IMEI）", "IMEI）、量子频谱");
+    let import = ["terms", "import", "two-lists", "-", "--package", "com.example.shop"];
+    let ran = candor_with(at, &import, list.as_bytes());
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(ran.err.contains("not understood standard input, table 2, row 2, column 2: 量子频谱"), "{}", ran.err);
+    fs::write(at.join("new.toml"), &ran.out).unwrap();
+    let old = candor_with(at, &import, list.replace("照片", "视频").as_bytes());
+    fs::write(at.join("old.toml"), &old.out).unwrap();
+
+    assert_eq!(candor(at, &["terms", "lint", "new.toml"]).status, 0);
+    let shown = candor(at, &["terms", "show", "new.toml"]).out;
+    let (unknown, statement) = (shown.find("量子频谱").unwrap(), shown.find("by umeng").unwrap());
+    assert!(unknown < statement, "{shown}");
+    assert!(shown.contains("“友盟统计SDK: 设备标识符（MAC地址、IMEI）、量子频谱”"), "{shown}");
+
+    let diff = candor(at, &["terms", "diff", "old.toml", "new.toml"]).out;
+    assert!(diff.contains("+ collect photos") && diff.contains("- collect videos"), "{diff}");
+    let explained = candor(at, &["terms", "explain", "MAC地址", "alog.umeng.com", "--terms", "new.toml"]).out;
+    assert!(explained.contains("clear") && explained.contains("table 2, row 2"), "{explained}");
+    let explained = candor(at, &["terms", "explain", "contacts", "--terms", "new.toml", "--format", "json"]).out;
+    let explained: serde_json::Value = serde_json::from_str(&explained).unwrap();
+    assert_eq!(explained["disclosure"], "omitted");
+    let schema: serde_json::Value = serde_json::from_str(&candor(at, &["terms", "schema"]).out).unwrap();
+    assert_eq!(schema["required"][0], "app");
+
+    let json = candor_with(at, &[&import[..], &["--format", "json"]].concat(), list.as_bytes());
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["partial"], true);
+    assert_eq!(json["statements"][1]["subject"], "umeng");
+    assert_eq!(json["statements"][1]["place"]["origin"]["confidence"], "structured");
+}
+
+#[test]
+fn bad_documents_are_refused_by_name_and_place() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let lists = |input: &[u8], extra: &[&str], status: i32, words: &[&str]| {
+        fs::write(at.join("bad.html"), input).unwrap();
+        let ran = candor(at, &[&["terms", "import", "two-lists", "bad.html"], extra].concat());
+        assert_eq!(ran.status, status, "{}", ran.err);
+        for word in words {
+            assert!(ran.err.contains(word), "{:?} does not say {word:?}", ran.err);
+        }
+        ran.out
+    };
+    let package = ["--package", "com.example.shop"];
+    lists(b"\x89PNG\r\n\x1a\n", &package, 65, &["bad.html", "picture"]);
+    lists(b"PK\x03\x04", &package, 65, &["bad.html", "ZIP"]);
+    lists(b"", &package, 65, &["bad.html", "empty"]);
+    lists("今天天气很好，我们去公园。".as_bytes(), &package, 65, &["bad.html", "looks like a list"]);
+    lists("<table><tr><th>SDK名称<th>收集信息</tr></table>".as_bytes(), &package, 65, &["bad.html", "no rows"]);
+    lists(b"<html><body><div id=app></div><script>x</script></body></html>", &package, 65, &["built by a script"]);
+    lists(LIST.as_bytes(), &[], 64, &["bad.html", "--package"]);
+    lists(format!("<p>应用包名：com.other.app</p>{LIST}").as_bytes(), &package, 65, &["com.other.app", "line 1"]);
+    lists(&vec![b'<'; 50 << 20], &package, 65, &["bad.html", "more than"]);
+    let out = lists(
+        LIST.replace("<th>使用目的</tr>", "<th>适用系统</tr>").replace("统计</tr>", "iOS</tr>").as_bytes(),
+        &package,
+        0,
+        &["tells systems apart"],
+    );
+    assert!(out.contains("reason = \"other_system\"") && !out.contains("umeng"), "{out}");
+
+    let form = |input: &[u8], status: i32, words: &[&str]| {
+        fs::write(at.join("form.csv"), input).unwrap();
+        let ran = candor(at, &["terms", "import", "data-safety", "form.csv", "--package", "com.example.shop"]);
+        assert_eq!(ran.status, status, "{}", ran.err);
+        for word in words {
+            assert!(ran.err.contains(word), "{:?} does not say {word:?}", ran.err);
+        }
+    };
+    form(b"a,b\n1,2\n", 65, &["form.csv, line 1", "no export"]);
+    form(FORM.replace("true", "").as_bytes(), 65, &["form.csv", "blank"]);
+    form(FORM.replace(",true,", "\n#").as_bytes(), 65, &["form.csv, line 2", "columns"]);
+    form(format!("\u{feff}{}", FORM.replace('\n', "\r\n").replace(",x", ",这是标签")).as_bytes(), 0, &[]);
+    form(FORM.replace("PSL_PHOTOS,true", "PSL_PHOTO,true").as_bytes(), 2, &["PSL_PHOTO = true"]);
+
+    fs::write(at.join("a.toml"), "[app]\npackage = \"a.b\"\n").unwrap();
+    fs::write(at.join("b.toml"), "[app]\npackage = \"c.d\"\n").unwrap();
+    for verb in ["merge", "diff"] {
+        let ran = candor(at, &["terms", verb, "a.toml", "b.toml"]);
+        assert_eq!(ran.status, 65, "{}", ran.err);
+        assert!(ran.err.contains("a.toml is of a.b, and b.toml is of c.d"), "{}", ran.err);
+    }
+    assert_eq!(candor(at, &["terms", "import", "two-lists", "none.html"]).status, 66);
+}
