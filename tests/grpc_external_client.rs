@@ -43,7 +43,17 @@ async fn a_python_client_without_generated_code_lists_services_and_streams_event
     assert!(services.contains(&"grpc.health.v1.Health"), "{services:?}");
     assert_eq!(
         result["methods"],
-        serde_json::json!(["GetDevice", "ListSessions", "MarkPhase", "StartSession", "StopSession", "StreamEvents"])
+        serde_json::json!([
+            "GetDevice",
+            "ListPackages",
+            "ListSessions",
+            "MarkPhase",
+            "QueryEvents",
+            "StartSession",
+            "StopSession",
+            "StreamEvents",
+            "Summarize"
+        ])
     );
     assert_eq!(result["device"]["device"]["name"], "scripted");
     assert_eq!(result["device"]["probes"][1]["family"], "FAMILY_FILE");
