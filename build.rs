@@ -1,10 +1,13 @@
 //! Compiles the protobuf contract (without `protoc`) and, for the `ebpf` feature, the kernel programs (with clang).
 #![expect(clippy::print_stderr, clippy::exit, reason = "a build script speaks through stderr and its exit status")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::{env, fs};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use prost::Message as _;
 
 const PROTO_DIRECTORY: &str = "proto";
@@ -92,7 +95,7 @@ fn compile_kernel_programs(out: &Path) {
             .arg(&object)
             .output();
         match result {
-            Ok(output) if output.status.success() => {}
+            Ok(output) if output.status.success() => deflate(&object),
             Ok(output) => fail(&format!(
                 "{clang} refused {PROGRAM_DIRECTORY}/{source} for {name}:\n{}",
                 String::from_utf8_lossy(&output.stderr)
@@ -104,6 +107,16 @@ fn compile_kernel_programs(out: &Path) {
             )),
         }
     }
+}
+
+/// Writes `NAME.bpf.o.zlib` beside an object: four objects of 600 KB would be a quarter of the daemon, and shrink to a quarter.
+fn deflate(object: &Path) {
+    let written = fs::read(object).and_then(|bytes| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        fs::write(object.with_extension("o.zlib"), encoder.finish()?)
+    });
+    written.unwrap_or_else(|error| fail(&format!("cannot compress {}: {error}", object.display())));
 }
 
 fn fail(message: &str) -> ! {

@@ -19,6 +19,8 @@ mod completion;
 #[cfg(feature = "ebpf")]
 mod descriptor_table;
 #[cfg(feature = "ebpf")]
+mod embedded;
+#[cfg(feature = "ebpf")]
 mod enabled;
 #[cfg(feature = "ebpf")]
 mod loader;
