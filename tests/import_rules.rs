@@ -70,7 +70,7 @@ const RULES: &[Rule] = &[
     Rule { module: "device::probe::record_layout", ours: &[], theirs: &[], pure: true,
         reason: "the layout of raw records is data, and every probe that makes records builds them with it" },
     Rule { module: "device::probe::ebpf", ours: &["event", "device::probe", "device::probe::raw_record", "device::probe::record_layout"],
-        theirs: &["aya", "aya_obj", "libc", "nix", "procfs", "tracing"], pure: false,
+        theirs: &["aya", "aya_obj", "flate2", "libc", "nix", "procfs", "tracing"], pure: false,
         reason: "a probe hands over raw records: it knows no later stage and no sibling" },
     Rule { module: "device::probe::procfs", ours: &["event", "device::probe", "device::probe::raw_record", "device::probe::record_layout"],
         theirs: &["nix", "procfs", "tracing"], pure: false,
