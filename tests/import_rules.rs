@@ -137,7 +137,7 @@ const RULES: &[Rule] = &[
     Rule { module: "host", ours: &[], theirs: &[], pure: true,
         reason: "host/mod.rs only lists the stages" },
     Rule { module: "host::client", ours: &["event", "wire"],
-        theirs: &["hyper_util", "nix", "prost", "tokio", "tokio_stream", "tonic", "tower", "tracing"], pure: false,
+        theirs: &["hyper_util", "nix", "prost", "tokio", "tokio_rustls", "tokio_stream", "tonic", "tower", "tracing"], pure: false,
         reason: "the client brings entries over the wire and does not know what becomes of them" },
     Rule { module: "host::recording", ours: &["event", "wire"],
         theirs: &["crc32fast", "prost", "serde_json", "serde_path_to_error", "strsim", "tracing", "zstd"], pure: false,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
+use super::tls::{Bearer, Trust};
 use super::{Address, ClientError};
 use crate::event::{ClockAnchor, DeviceInfo, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::{WireError, proto};
@@ -94,7 +95,7 @@ impl TryFrom<proto::SessionSummary> for SessionRow {
 /// A connection to a daemon. Clones share it.
 #[derive(Debug, Clone)]
 pub struct DaemonClient {
-    service: CandorServiceClient<Channel>,
+    service: CandorServiceClient<InterceptedService<Channel, Bearer>>,
     address: Address,
 }
 
@@ -105,30 +106,38 @@ impl DaemonClient {
     ///
     /// When nothing listens there, it may not be opened, or what listens is no daemon.
     pub async fn connect(address: &Address) -> Result<Self, ClientError> {
-        let connector_address = address.clone();
-        let opened = address.open().map_err(|source| ClientError::connecting(address, source))?;
+        let trust = match address {
+            Address::Tls { host, credentials, .. } => Some(
+                Trust::read(host, credentials)
+                    .map_err(|source| ClientError::Credentials { address: address.clone(), source })?,
+            ),
+            Address::Path(_) | Address::Abstract(_) => None,
+        };
+        let bearer = trust.as_ref().map(|trust| trust.bearer.clone()).unwrap_or_default();
+        let opened = address.open(trust.as_ref()).await.map_err(|source| ClientError::connecting(address, source))?;
         // The first connection is the one that was just opened; later ones, after a loss, are opened anew.
         let opened = std::sync::Arc::new(std::sync::Mutex::new(Some(opened)));
+        let connector_address = address.clone();
         let connector = service_fn(move |_: Uri| {
             let first = opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            let address = connector_address.clone();
+            let (address, trust) = (connector_address.clone(), trust.clone());
             async move {
                 let stream = match first {
                     Some(stream) => stream,
-                    None => address.open()?,
+                    None => address.open(trust.as_ref()).await?,
                 };
-                Ok::<_, std::io::Error>(TokioIo::new(UnixStream::from_std(stream)?))
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
             }
         });
-        // The name is required by HTTP/2 and means nothing on a Unix socket.
+        // The name is required by HTTP/2 and means nothing here: the connector knows where to go.
         let endpoint = Endpoint::from_static("http://candord");
         let connecting = endpoint.connect_with_connector(connector);
         let not_a_daemon = |detail: String| ClientError::NotADaemon { address: address.clone(), detail };
         let channel = tokio::time::timeout(ANSWER_DEADLINE, connecting)
             .await
             .map_err(|_elapsed| not_a_daemon("it does not answer".to_owned()))?
-            .map_err(|error| not_a_daemon(error.to_string()))?;
-        let service = CandorServiceClient::new(channel).max_decoding_message_size(LONGEST_MESSAGE);
+            .map_err(|error| ClientError::of_tls(address, &error).unwrap_or_else(|| not_a_daemon(error.to_string())))?;
+        let service = CandorServiceClient::with_interceptor(channel, bearer).max_decoding_message_size(LONGEST_MESSAGE);
         Ok(Self { service, address: address.clone() })
     }
 
