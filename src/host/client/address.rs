@@ -123,9 +123,7 @@ impl Address {
 
 async fn open_tls(host: &str, port: u16, trust: Option<&Trust>) -> io::Result<Box<dyn Connection>> {
     let trust = trust.ok_or_else(|| io::Error::other("no certificates were read"))?;
-    let stream = tokio::net::TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(Box::new(trust.connector.connect(trust.name.clone(), stream).await?))
+    Ok(Box::new(trust.connect(host, port).await?))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio_rustls::rustls;
 use tonic::Code;
 
 use super::Address;
-use super::tls::{self, CredentialsError};
+use super::tls::{self, Complaint, CredentialsError};
 use crate::wire::WireError;
 
 /// Why the daemon could not be asked, or did not do what it was asked.
@@ -106,12 +106,27 @@ pub enum ClientError {
 impl ClientError {
     /// From an error whose cause is that TLS did not come about.
     pub(super) fn of_tls(address: &Address, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
-        let (address, source) = (address.clone(), tls::cause(error)?.clone());
+        tls::cause(error).map(|source| Self::complained(address, source.clone()))
+    }
+
+    /// From what TLS had to say.
+    fn complained(address: &Address, source: rustls::Error) -> Self {
+        let address = address.clone();
         match source {
-            rustls::Error::InvalidCertificate(_) => Some(Self::NotTrusted { address, source }),
-            rustls::Error::AlertReceived(_) => Some(Self::NotAdmitted { address, source }),
+            rustls::Error::InvalidCertificate(_) => Self::NotTrusted { address, source },
+            rustls::Error::AlertReceived(_) => Self::NotAdmitted { address, source },
             // Bytes that are no TLS, or of a version that is too old.
-            _ => Some(Self::NotADaemon { address, detail: source.to_string() }),
+            _ => Self::NotADaemon { address, detail: source.to_string() },
+        }
+    }
+
+    /// The same, or the reason behind it if TLS had something to say.
+    pub(super) fn or_complaint(self, complaint: &Complaint) -> Self {
+        match (&self, complaint.get()) {
+            (Self::Gone { address, .. } | Self::NotADaemon { address, .. }, Some(source)) => {
+                Self::complained(address, source)
+            }
+            _ => self,
         }
     }
 
@@ -130,9 +145,6 @@ impl ClientError {
 
     /// From the status of a call.
     pub(super) fn status(address: &Address, status: &tonic::Status) -> Self {
-        if let Some(error) = Self::of_tls(address, status) {
-            return error;
-        }
         let address = address.clone();
         let detail = status.message().to_owned();
         // A status that the transport made up itself, whatever its code, has a cause; one that the daemon sent has none.

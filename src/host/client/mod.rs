@@ -6,12 +6,14 @@
 //! * **Test it:** `cargo test host::client`, and `tests/cli_errors.rs` and `tests/access_client.rs`
 //!   for what a person sees.
 
+mod access_report;
 mod address;
 mod daemon_client;
 mod error;
 mod resume;
 mod tls;
 
+pub use access_report::{AccessReport, RefusalCount};
 pub use address::{Address, AddressError};
 pub use daemon_client::{DaemonClient, DeviceDescription, EventStream, SessionRow, SessionWish, StartedSession};
 pub use error::ClientError;

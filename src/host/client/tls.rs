@@ -4,10 +4,15 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -73,12 +78,24 @@ pub enum CredentialsError {
 /// Everything that was read from the files.
 #[derive(Clone)]
 pub(super) struct Trust {
-    pub(super) connector: TlsConnector,
-    pub(super) name: ServerName<'static>,
+    connector: TlsConnector,
+    name: ServerName<'static>,
     pub(super) bearer: Bearer,
+    pub(super) complaint: Complaint,
 }
 
 impl Trust {
+    /// Connects and shakes hands.
+    pub(super) async fn connect(&self, host: &str, port: u16) -> io::Result<Attentive> {
+        if let Some(error) = self.complaint.is_final() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, error));
+        }
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        let stream = self.connector.connect(self.name.clone(), stream).await?;
+        Ok(Attentive { stream, complaint: self.complaint.clone() })
+    }
+
     /// Reads the files.
     pub(super) fn read(host: &str, credentials: &Credentials) -> Result<Self, CredentialsError> {
         let Some(authority) = &credentials.authority else { return Err(CredentialsError::NoAuthority) };
@@ -109,7 +126,70 @@ impl Trust {
             None => Bearer::default(),
             Some(path) => Bearer(Some(token(path)?)),
         };
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, bearer })
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, bearer, complaint: Complaint::default() })
+    }
+}
+
+/// What TLS had to say against the last connection. In TLS 1.3 a client has done its part of the handshake before the
+/// daemon has looked at its certificate: the refusal comes when the first answer is awaited, and the layers above the
+/// connection drop it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Complaint(Arc<Mutex<Option<rustls::Error>>>);
+
+impl Complaint {
+    /// What it was, if there was one.
+    pub(super) fn get(&self) -> Option<rustls::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the same would come of trying again.
+    fn is_final(&self) -> Option<rustls::Error> {
+        self.get()
+            .filter(|error| matches!(error, rustls::Error::AlertReceived(_) | rustls::Error::InvalidCertificate(_)))
+    }
+
+    fn note<T>(&self, result: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(error)) = result
+            && let Some(error) = cause(error)
+        {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    }
+}
+
+/// A connection that keeps in mind what TLS had to say against it.
+#[derive(Debug)]
+pub(super) struct Attentive {
+    stream: TlsStream<TcpStream>,
+    complaint: Complaint,
+}
+
+impl AsyncRead for Attentive {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.complaint.note(&result);
+        result
+    }
+}
+
+impl AsyncWrite for Attentive {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.complaint.note(&result);
+        result
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(context);
+        this.complaint.note(&result);
+        result
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
 
