@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use candor::device::clock;
 use candor::device::keys::{self, KeysOptions};
 use candor::device::service::{
     AccessLimits, AccessOptions, ClientProof, ListenAddress, ListenError, TlsError, TlsOptions,
@@ -29,7 +30,8 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         for name in ["ours", "theirs"] {
             let directory = directory.path().join(name);
-            keys::make(&KeysOptions { directory, names: Vec::new(), days: 2, force: false }).unwrap();
+            keys::make(&KeysOptions { directory, names: Vec::new(), days: 2, force: false }, clock::anchor().wall_ns)
+                .unwrap();
         }
         Self { directory }
     }
@@ -258,7 +260,7 @@ async fn what_the_daemon_is_given_is_looked_at_first() {
         candor::device::session::SessionManager::start(options, Vec::new(), Vec::new()).unwrap()
     };
     let start = async |access: AccessOptions| {
-        candor::device::service::Server::start_with(&address, access, sessions()).await.err().expect("it started")
+        candor::device::service::Server::start_with(&address, access, sessions()).await.expect_err("it started")
     };
     let error = start(AccessOptions::default()).await;
     assert!(matches!(error, ListenError::Unprotected(_)));

@@ -122,7 +122,7 @@ const RULES: &[Rule] = &[
             "device::service", "device::daemon"],
         theirs: &["clap"], pure: false,
         reason: "settings turn what a person wrote into the daemon's options" },
-    Rule { module: "device::command_line", ours: &["event", "device::daemon", "device::decode_lines", "device::keys", "device::settings"],
+    Rule { module: "device::command_line", ours: &["event", "device::clock", "device::daemon", "device::decode_lines", "device::keys", "device::settings"],
         theirs: &["anyhow", "serde_json", "tokio", "tracing", "tracing_subscriber"], pure: false,
         reason: "the verbs of candord run the daemon and know no stage" },
     Rule { module: "device::daemon",

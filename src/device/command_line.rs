@@ -1,7 +1,7 @@
 //! What `candord` does with its settings.
 //!
 //! * **In:** [`Settings`]. **Out:** a running daemon, or text; and an exit status.
-//! * **May import:** `daemon`, `keys`, `settings`, `event`, `tokio`, `tracing-subscriber`.
+//! * **May import:** `clock`, `daemon`, `keys`, `settings`, `event`, `tokio`, `tracing-subscriber`.
 //! * **Test it:** `cargo test --test candord_command_line`.
 
 use std::fmt::Write as _;
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::device::clock;
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
 use crate::device::decode_lines::decode_lines;
 use crate::device::keys::{self, KeysError};
@@ -53,7 +54,7 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
             Ok(if every_family_attached(&statuses) { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
         }
         Verb::Keys(options) => {
-            let made = keys::make(&options)?;
+            let made = keys::make(&options, clock::anchor().wall_ns)?;
             let text: String = made.iter().map(|path| format!("{}\n", path.display())).collect();
             io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
             Ok(EXIT_OK)

@@ -99,12 +99,12 @@ impl KeysError {
     }
 }
 
-/// Makes them, and returns the paths of the files.
+/// Makes them, good from `wall_ns` (nanoseconds since 1970) on, and returns the paths of the files.
 ///
 /// # Errors
 ///
 /// When a file is there already and may not be replaced, or cannot be written. Then what was there is still there.
-pub fn make(options: &KeysOptions) -> Result<Vec<PathBuf>, KeysError> {
+pub fn make(options: &KeysOptions, wall_ns: u64) -> Result<Vec<PathBuf>, KeysError> {
     let directory = &options.directory;
     let system = |path: &Path, source| KeysError::System { path: path.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| system(directory, error))?;
@@ -112,7 +112,7 @@ pub fn make(options: &KeysOptions) -> Result<Vec<PathBuf>, KeysError> {
     if mode & 0o077 != 0 {
         return Err(KeysError::Exposed { path: directory.clone(), mode: mode & 0o7777 });
     }
-    let made = generate(options)?;
+    let made = generate(options, SystemTime::UNIX_EPOCH + Duration::from_nanos(wall_ns))?;
     let paths: Vec<_> = made.iter().map(|(name, _)| directory.join(name)).collect();
     if !options.force
         && let Some(there) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok())
@@ -151,13 +151,13 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The names and contents of the files.
-fn generate(options: &KeysOptions) -> Result<Vec<(&'static str, String)>, KeysError> {
+fn generate(options: &KeysOptions, now: SystemTime) -> Result<Vec<(&'static str, String)>, KeysError> {
     let mut names: Vec<String> = USUAL_NAMES.iter().map(|name| (*name).to_owned()).collect();
     names.extend(options.names.iter().filter(|name| !USUAL_NAMES.contains(&name.as_str())).cloned());
     let make = |source| KeysError::Make { names: options.names.clone(), source };
 
     let authority_key = KeyPair::generate().map_err(make)?;
-    let mut authority = parameters("Candor authority", Vec::new(), options).map_err(make)?;
+    let mut authority = parameters("Candor authority", Vec::new(), options.days, now).map_err(make)?;
     // The zero: it signs certificates of daemons and clients, and no other authority.
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -166,7 +166,7 @@ fn generate(options: &KeysOptions) -> Result<Vec<(&'static str, String)>, KeysEr
 
     let leaf = |name: &str, names: Vec<String>, usage| -> Result<(String, String), rcgen::Error> {
         let key = KeyPair::generate()?;
-        let mut leaf = parameters(name, names, options)?;
+        let mut leaf = parameters(name, names, options.days, now)?;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![usage];
         leaf.use_authority_key_identifier_extension = true;
@@ -187,11 +187,10 @@ fn generate(options: &KeysOptions) -> Result<Vec<(&'static str, String)>, KeysEr
     ])
 }
 
-fn parameters(name: &str, names: Vec<String>, options: &KeysOptions) -> Result<CertificateParams, rcgen::Error> {
+fn parameters(name: &str, names: Vec<String>, days: u32, now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
     let mut parameters = CertificateParams::new(names)?;
     parameters.distinguished_name.push(DnType::CommonName, name);
-    let now = SystemTime::now();
-    let valid = Duration::from_secs(u64::from(options.days) * 24 * 3600);
+    let valid = Duration::from_secs(u64::from(days) * 24 * 3600);
     parameters.not_before = now.checked_sub(BEFORE).unwrap_or(now).into();
     parameters.not_after = now.checked_add(valid).unwrap_or(now).into();
     Ok(parameters)
@@ -211,6 +210,9 @@ fn token() -> Result<String, KeysError> {
 mod tests {
     use super::*;
 
+    /// Some time in 2026.
+    const NOW: u64 = 1_780_000_000_000_000_000;
+
     fn options(directory: &Path, force: bool) -> KeysOptions {
         KeysOptions { directory: directory.to_owned(), names: vec!["10.0.2.15".to_owned()], days: 30, force }
     }
@@ -229,7 +231,7 @@ mod tests {
     fn seven_files_that_only_their_owner_reads() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("keys");
-        let paths = make(&options(&directory, false)).unwrap();
+        let paths = make(&options(&directory, false), NOW).unwrap();
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o7777, 0o700);
         let names: Vec<_> = contents(&directory).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem", "token"]);
@@ -246,9 +248,9 @@ mod tests {
     fn nothing_is_replaced_without_force() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("keys");
-        make(&options(&directory, false)).unwrap();
+        make(&options(&directory, false), NOW).unwrap();
         let before = contents(&directory);
-        let error = make(&options(&directory, false)).unwrap_err();
+        let error = make(&options(&directory, false), NOW).unwrap_err();
         assert!(matches!(&error, KeysError::Exists(path) if *path == directory.join("ca.pem")), "{error}");
         assert_eq!(error.exit_code(), 73);
         assert_eq!(contents(&directory), before);
@@ -258,10 +260,10 @@ mod tests {
             fs::remove_file(directory.join(name)).unwrap();
         }
         std::os::unix::fs::symlink("nowhere", directory.join("token")).unwrap();
-        let error = make(&options(&directory, false)).unwrap_err();
+        let error = make(&options(&directory, false), NOW).unwrap_err();
         assert!(matches!(&error, KeysError::Exists(path) if *path == directory.join("token")), "{error}");
 
-        make(&options(&directory, true)).unwrap();
+        make(&options(&directory, true), NOW).unwrap();
         let after = contents(&directory);
         assert_eq!(after.len(), 7);
         assert!(after.iter().zip(&before).all(|(new, old)| new.0 == old.0 && new.1 != old.1));
@@ -272,7 +274,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(directory.path(), open).unwrap();
-        let error = make(&options(directory.path(), true)).unwrap_err();
+        let error = make(&options(directory.path(), true), NOW).unwrap_err();
         assert!(error.to_string().contains("mode 0755 lets other users in: run chmod 700"), "{error}");
         assert_eq!(contents(directory.path()), []);
     }
@@ -282,7 +284,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let options =
             KeysOptions { names: vec!["bücher.example".to_owned()], ..options(&parent.path().join("k"), false) };
-        let error = make(&options).unwrap_err();
+        let error = make(&options, NOW).unwrap_err();
         assert!(error.to_string().contains("bücher.example"), "{error}");
         assert_eq!(error.exit_code(), 64);
     }

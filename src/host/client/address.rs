@@ -31,7 +31,7 @@ pub enum Address {
         /// The port.
         port: u16,
         /// What to show and whom to trust.
-        credentials: Credentials,
+        credentials: Box<Credentials>,
     },
 }
 
@@ -76,7 +76,7 @@ fn tls(place: &str) -> Option<Address> {
     let port = port.parse().ok().filter(|port| *port > 0)?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host = bare.or_else(|| (!host.is_empty() && !host.contains([':', '[', ']', '/'])).then_some(host))?;
-    Some(Address::Tls { host: host.to_owned(), port, credentials: Credentials::default() })
+    Some(Address::Tls { host: host.to_owned(), port, credentials: Box::default() })
 }
 
 impl fmt::Display for Address {
@@ -95,7 +95,7 @@ impl Address {
     #[must_use]
     pub fn with_credentials(self, given: Credentials) -> Self {
         match self {
-            Self::Tls { host, port, .. } => Self::Tls { host, port, credentials: given },
+            Self::Tls { host, port, .. } => Self::Tls { host, port, credentials: Box::new(given) },
             unix => unix,
         }
     }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_printed() {
-        let tls = |host: &str, port| Address::Tls { host: host.to_owned(), port, credentials: Credentials::default() };
+        let tls = |host: &str, port| Address::Tls { host: host.to_owned(), port, credentials: Box::default() };
         for (text, expected) in [
             ("unix:/run/a.sock", Address::Path("/run/a.sock".into())),
             ("/run/a.sock", Address::Path("/run/a.sock".into())),
@@ -173,7 +173,7 @@ mod tests {
     fn credentials_are_for_tls() {
         let given = Credentials { authority: Some("ca.pem".into()), ..Credentials::default() };
         let address = "tcp+tls:a:1".parse::<Address>().unwrap().with_credentials(given.clone());
-        assert!(matches!(address, Address::Tls { credentials, .. } if credentials == given));
+        assert!(matches!(address, Address::Tls { credentials, .. } if *credentials == given));
         assert_eq!(Address::default().with_credentials(given), Address::default());
     }
 }
