@@ -351,3 +351,33 @@ async fn strangers_take_no_place_from_clients() {
     assert!(report.refusals.iter().any(|refusal| refusal.reason == "too_many_connections" && refusal.count >= 1));
     daemon.shutdown().await;
 }
+
+/// 2001, for two days.
+const LONG_AGO: u64 = 1_000_000_000_000_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_of_date_is_not_trusted() {
+    let world = World::new();
+    let options = KeysOptions { directory: world.path("old"), names: Vec::new(), days: 2, force: false };
+    keys::make(&options, LONG_AGO).unwrap();
+    // The daemon looks at the client's.
+    let daemon = start(world.tls(ClientProof::Certificate(world.path("old/ca.pem")))).await;
+    world.expect(
+        &daemon,
+        &["--ca", "ours/ca.pem", "--cert", "old/client.pem", "--key", "old/client.key"],
+        77,
+        "{at} refused this client: the client certificate (--cert) is out of date by the daemon's clock",
+    );
+    daemon.shutdown().await;
+    // The client looks at the daemon's.
+    let tls = TlsOptions {
+        certificate: world.path("old/server.pem"),
+        key: world.path("old/server.key"),
+        proof: ClientProof::Token(world.path("old/token")),
+    };
+    let daemon = start(AccessOptions { tls: Some(tls), ..AccessOptions::default() }).await;
+    let (status, message) = world.info(&daemon, &["--ca", "old/ca.pem", "--token-file", "old/token"]);
+    assert_eq!(status, 77, "{message}");
+    assert!(message.contains("invalid peer certificate: certificate expired"), "{message}");
+    daemon.shutdown().await;
+}

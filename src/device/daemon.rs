@@ -161,6 +161,7 @@ impl Daemon {
     /// When the daemon cannot listen or may not trace. That a probe does not work here is no error: clients are told.
     pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
         let DaemonOptions { listen, access, probes, raw_captures, spool, max_sessions, system_root } = options;
+        Server::check(&listen, &access)?;
         let mut access = access;
         if system_root.join(ANDROID_MARK).exists() {
             // Elsewhere 2000 is somebody's ordinary account.

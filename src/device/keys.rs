@@ -157,7 +157,10 @@ fn generate(options: &KeysOptions, now: SystemTime) -> Result<Vec<(&'static str,
     let make = |source| KeysError::Make { names: options.names.clone(), source };
 
     let authority_key = KeyPair::generate().map_err(make)?;
-    let mut authority = parameters("Candor authority", Vec::new(), options.days, now).map_err(make)?;
+    // A name of its own: of two authorities with one name, a client could only say that a signature is bad, and not that
+    // it comes from somebody else.
+    let name = format!("Candor authority {}", random::<4>()?);
+    let mut authority = parameters(&name, Vec::new(), options.days, now).map_err(make)?;
     // The zero: it signs certificates of daemons and clients, and no other authority.
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -183,7 +186,7 @@ fn generate(options: &KeysOptions, now: SystemTime) -> Result<Vec<(&'static str,
         (SERVER_KEY, server_key),
         (CLIENT, client),
         (CLIENT_KEY, client_key),
-        (TOKEN, token()?),
+        (TOKEN, random::<TOKEN_BYTES>()? + "\n"),
     ])
 }
 
@@ -196,14 +199,14 @@ fn parameters(name: &str, names: Vec<String>, days: u32, now: SystemTime) -> Res
     Ok(parameters)
 }
 
-/// A new token, as hexadecimal digits. The kernel's generator, which the certificates' keys come from too.
-fn token() -> Result<String, KeysError> {
+/// New random bytes as hexadecimal digits. From the kernel's generator, which the certificates' keys come from too.
+fn random<const BYTES: usize>() -> Result<String, KeysError> {
     let source = Path::new("/dev/urandom");
-    let mut bytes = [0; TOKEN_BYTES];
+    let mut bytes = [0; BYTES];
     fs::File::open(source)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| KeysError::System { path: source.to_owned(), source: error })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect())
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

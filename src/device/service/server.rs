@@ -55,6 +55,18 @@ impl Server {
         Self::start_with(address, AccessOptions::default(), sessions).await
     }
 
+    /// Whether one may listen there at all: for whoever has much to do before it comes to that.
+    ///
+    /// # Errors
+    ///
+    /// When TCP is to go without TLS.
+    pub fn check(address: &ListenAddress, options: &AccessOptions) -> Result<(), ListenError> {
+        match (address, &options.tls) {
+            (ListenAddress::Tcp(port), None) => Err(ListenError::Unprotected(*port)),
+            _ => Ok(()),
+        }
+    }
+
     /// Listens and serves. The socket takes connections when this returns. Must be called within a runtime.
     ///
     /// # Errors
@@ -65,9 +77,7 @@ impl Server {
         options: AccessOptions,
         sessions: SessionManager,
     ) -> Result<Self, ListenError> {
-        if let (ListenAddress::Tcp(port), None) = (address, &options.tls) {
-            return Err(ListenError::Unprotected(*port));
-        }
+        Self::check(address, &options)?;
         let access = Access::new(options)?;
         let listener = Listener::bind(address, if access.has_other_users() { MODE_OTHERS } else { MODE_OWN })?;
         let tcp_address = listener.tcp_address();
