@@ -128,3 +128,91 @@ impl AsyncWrite for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::time::{Duration, Instant};
+
+    use super::super::{AccessOptions, Identity, MOST_FAILURES, MOST_STRANGERS};
+    use super::*;
+
+    fn access() -> Arc<Access> {
+        Access::new(AccessOptions::default()).unwrap()
+    }
+
+    fn anonymous() -> Identity {
+        Identity::Anonymous { from: "127.0.0.1:1".to_owned() }
+    }
+
+    fn connection(access: &Arc<Access>, identity: Identity) -> (Connection, Arc<Peer>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let peer = Peer::admit(access, identity).unwrap();
+        (Connection::new(Stream::Unix(ours), Arc::clone(&peer), Arc::clone(access)), peer, theirs)
+    }
+
+    fn malformed(access: &Access) -> u64 {
+        access.refusals.counts().find(|(refusal, _)| *refusal == Refusal::Malformed).unwrap().1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_has_to_go_after_a_while_and_a_client_stays() {
+        let access = access();
+        let began = Instant::now();
+        for identity in [anonymous(), Identity::User { user_id: 4_000_000, process_id: None }, Identity::Unknown] {
+            let (mut connection, _peer, _theirs) = connection(&access, identity);
+            assert_eq!(connection.read(&mut [0; 1]).await.unwrap(), 0);
+        }
+        assert_eq!(began.elapsed().as_secs(), 30);
+        // Whoever shows the token in time stays, and so does root.
+        let (mut trusted, peer, _theirs) = connection(&access, anonymous());
+        assert!(peer.trust(&access));
+        let (mut root, _peer, _theirs) = connection(&access, Identity::User { user_id: 0, process_id: Some(1) });
+        for connection in [&mut trusted, &mut root] {
+            tokio::time::timeout(Duration::from_secs(3600), connection.read(&mut [0; 1])).await.unwrap_err();
+        }
+    }
+
+    #[tokio::test]
+    async fn places_are_given_back() {
+        let access = access();
+        let strangers: Vec<_> = (0..MOST_STRANGERS).map(|_| Peer::admit(&access, anonymous()).unwrap()).collect();
+        assert!(Peer::admit(&access, anonymous()).is_none());
+        // Root is no stranger; and one who has shown the token is none any more.
+        let root = Peer::admit(&access, Identity::User { user_id: 0, process_id: None }).unwrap();
+        assert!(strangers[0].trust(&access));
+        assert_eq!(access.status().connections, 2);
+        let last = Peer::admit(&access, anonymous()).unwrap();
+        assert!(Peer::admit(&access, anonymous()).is_none());
+        drop((strangers, root, last));
+        assert_eq!(access.status().connections, 0);
+        assert_eq!(access.strangers.available_permits(), MOST_STRANGERS);
+    }
+
+    #[tokio::test]
+    async fn who_guesses_is_cut_off() {
+        let access = access();
+        let (mut connection, peer, mut theirs) = connection(&access, anonymous());
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, &[1; 100]).await.unwrap();
+        for _ in 1..MOST_FAILURES {
+            peer.fail(MOST_FAILURES);
+        }
+        assert_eq!(connection.read(&mut [0; 1]).await.unwrap(), 1);
+        peer.fail(MOST_FAILURES);
+        assert_eq!(connection.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn noise_is_counted_and_silence_is_not() {
+        let access = access();
+        let root = || Identity::User { user_id: 0, process_id: None };
+        let (silent, _peer, _theirs) = connection(&access, root());
+        drop(silent);
+        assert_eq!(malformed(&access), 0);
+        let (mut noisy, _peer, mut theirs) = connection(&access, root());
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, b"hello").await.unwrap();
+        assert_eq!(noisy.read(&mut [0; 9]).await.unwrap(), 5);
+        drop(noisy);
+        assert_eq!(malformed(&access), 1);
+    }
+}
