@@ -235,6 +235,27 @@ async fn too_many_requests_are_refused_and_the_next_second_is_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_connection_gets_so_many_calls_at_a_time() {
+    let daemon = start(limits(AccessLimits { streams: 2, ..AccessLimits::default() })).await;
+    let mut client = daemon.client().await;
+    let selection = Some(proto::Selection { user_ids: vec![10_000], ..Default::default() });
+    let request = proto::StartSessionRequest { selection, ..Default::default() };
+    let session_id = client.start_session(request).await.unwrap().into_inner().header.unwrap().session_id;
+    let request = || proto::StreamEventsRequest { session_id: session_id.clone(), from_sequence: 0, filter: None };
+    let first = client.stream_events(request()).await.unwrap();
+    let second = client.stream_events(request()).await.unwrap();
+    // A third call waits for one of them to end; on another connection it need not.
+    let mut waiting = client.clone();
+    let mut third = Box::pin(waiting.get_device(proto::GetDeviceRequest {}));
+    tokio::time::timeout(Duration::from_millis(300), &mut third).await.expect_err("the third call was not held back");
+    daemon.client().await.get_device(proto::GetDeviceRequest {}).await.unwrap();
+    drop(first);
+    tokio::time::timeout(DEADLINE, third).await.expect("the third call is held back for ever").unwrap();
+    drop(second);
+    daemon.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_session_too_many_is_refused() {
     let daemon = start(AccessOptions::default()).await;
     let mut client = daemon.client().await;
