@@ -59,12 +59,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When TCP is to go without TLS.
+    /// When TCP is to go without TLS, or certificates, keys or token cannot be used.
     pub fn check(address: &ListenAddress, options: &AccessOptions) -> Result<(), ListenError> {
-        match (address, &options.tls) {
-            (ListenAddress::Tcp(port), None) => Err(ListenError::Unprotected(*port)),
-            _ => Ok(()),
+        if let (ListenAddress::Tcp(port), None) = (address, &options.tls) {
+            return Err(ListenError::Unprotected(*port));
         }
+        Ok(Access::check(options)?)
     }
 
     /// Listens and serves. The socket takes connections when this returns. Must be called within a runtime.

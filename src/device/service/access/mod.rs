@@ -96,6 +96,11 @@ pub(super) struct Access {
 }
 
 impl Access {
+    /// Whether certificates, keys and token can be used.
+    pub(super) fn check(options: &AccessOptions) -> Result<(), TlsError> {
+        options.tls.as_ref().map_or(Ok(()), |tls| TlsServer::load(tls).map(drop))
+    }
+
     /// Reads certificates and token where there are any.
     pub(super) fn new(options: AccessOptions) -> Result<Arc<Self>, TlsError> {
         let AccessOptions { users, tls, limits } = options;

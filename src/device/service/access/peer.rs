@@ -85,7 +85,10 @@ impl Peer {
             }
             return None;
         }
-        access.connections_total.fetch_add(u64::from(trusted), Ordering::Relaxed);
+        if trusted {
+            access.connections_total.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(peer = %identity, "connected");
+        }
         Some(Arc::new(Self {
             identity,
             refused,
@@ -120,6 +123,7 @@ impl Peer {
         *place = Some(taken);
         self.trusted.store(true, Ordering::Relaxed);
         access.connections_total.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(peer = %self.identity, "connected with the token");
         true
     }
 
