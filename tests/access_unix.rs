@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use candor::device::daemon;
 use candor::device::service::{AccessLimits, AccessOptions, ListenAddress};
 use candor::wire::proto;
 use candor::wire::proto::candor_service_client::CandorServiceClient;
@@ -179,6 +180,29 @@ async fn a_crowd_of_strangers_learns_nothing_and_keeps_nobody_out() {
     CandorServiceClient::new(late).get_device(proto::GetDeviceRequest {}).await.unwrap();
     drop(crowd);
     daemon.shutdown().await;
+}
+
+/// 2000 is adb's user on Android and anybody's elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn shell_is_let_in_on_android_only() {
+    for (android, mode) in [(true, 0o666), (false, 0o600)] {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("system")).unwrap();
+        if android {
+            fs::write(root.path().join("system/build.prop"), "ro.product.model=Test\n").unwrap();
+        }
+        let socket = root.path().join("candord.sock");
+        let daemon = daemon::Daemon::start(daemon::DaemonOptions {
+            listen: ListenAddress::Unix(socket.clone()),
+            probes: daemon::ProbeSource::Given(Vec::new(), Vec::new()),
+            system_root: root.path().to_owned(),
+            ..daemon::DaemonOptions::default()
+        })
+        .await
+        .unwrap();
+        assert_eq!(fs::metadata(&socket).unwrap().mode() & 0o7777, mode, "android: {android}");
+        daemon.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
