@@ -192,6 +192,10 @@ pub(super) fn merge(command: &MergeCommand, ontology: &Ontology, format: ReportF
         package: &first.app.package,
         name: files.iter().map(|terms| terms.app.name.as_str()).find(|name| *name != first.app.package),
         kind: told(|terms| &terms.app.kind),
+        app_type: files
+            .iter()
+            .find_map(|terms| ontology.app_types.get(terms.app.app_type?))
+            .map(|app_type| app_type.id.as_str()),
         version: told(|terms| &terms.app.version),
         first_party_domains: &domains,
         remarks: &remarks,

@@ -1,5 +1,6 @@
 //! `candor terms`: declared terms, before anything is recorded.
 
+mod app_types;
 mod import;
 mod read;
 mod show;
@@ -74,6 +75,8 @@ enum TermsVerb {
     },
     /// List the data types that terms can name
     Types,
+    /// List the types of apps that terms can name, with what the basic function of each needs
+    AppTypes,
     /// Print the JSON Schema of the native form, for editors
     Schema,
 }
@@ -91,6 +94,7 @@ pub(super) fn terms(command: &TermsCommand) -> Result<Exit, CommandError> {
             show::explain(data_type, recipient.as_deref(), terms, &ontology, command.format)
         }
         TermsVerb::Types => types(&ontology, command.format),
+        TermsVerb::AppTypes => app_types::list(&ontology, command.format),
         TermsVerb::Schema => show::print_json(&crate::host::declared_terms::schema(&ontology)),
     }
 }
