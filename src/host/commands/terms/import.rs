@@ -24,6 +24,8 @@ enum Form {
     TwoLists,
     /// The CSV export of the Google Play Data safety form
     DataSafety,
+    /// A privacy policy in running text, Chinese or English: HTML, Markdown or plain text. Gives drafts to confirm
+    Policy,
 }
 
 /// `candor terms import`.
@@ -78,6 +80,7 @@ pub(super) fn import(command: &ImportCommand, ontology: &Ontology, format: Repor
     let imported = match command.form {
         Form::TwoLists => import::two_lists(&name, &bytes, ontology, wanted),
         Form::DataSafety => import::data_safety(&name, &bytes, ontology),
+        Form::Policy => import::policy(&name, &bytes, ontology),
     }
     .map_err(|error| refused(&error))?;
     let package = wanted.or(imported.package.as_deref()).ok_or_else(|| {
