@@ -65,8 +65,16 @@ fn expected(path: &Path) -> BTreeSet<Draft> {
         let (number, act, party) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
         for data_type in words.next().unwrap().split(',') {
             let data_type = data_type.trim();
-            assert!(data_type == "*" || ontology().data_types.find(data_type).is_some(), "{data_type} in {}", path.display());
-            assert!(matches!(party, "-" | "~") || ontology().recipients.find(party).is_some(), "{party} in {}", path.display());
+            assert!(
+                data_type == "*" || ontology().data_types.find(data_type).is_some(),
+                "{data_type} in {}",
+                path.display()
+            );
+            assert!(
+                matches!(party, "-" | "~") || ontology().recipients.find(party).is_some(),
+                "{party} in {}",
+                path.display()
+            );
             drafts.insert((number.parse().unwrap(), act.to_owned(), party.to_owned(), data_type.to_owned()));
         }
     }

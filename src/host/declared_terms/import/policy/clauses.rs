@@ -109,12 +109,17 @@ impl<'t> Clauses<'t> {
             matches!(token.thing, Thing::Party(_))
                 || matches!(token.word(), Some(Word::We | Word::User | Word::Third | Word::Anybody))
         };
-        self.within(self.thought(at), at).filter(named).filter(|token| !self.is_aside(token)).next_back()
+        self.within(self.thought(at), at).filter(named).filter(|token| !self.is_aside(token, at)).next_back()
     }
 
     /// Whether somebody is named as a source or a goal, or as an owner ("your", 您的), not as who acts.
-    fn is_aside(&self, token: &Token) -> bool {
+    fn is_aside(&self, token: &Token, at: usize) -> bool {
         if token.is(Word::User) {
+            // "We read it after you have agreed": 我们在您授权后读取.
+            let app_before = self.within(self.thought(at), token.start).any(|other| other.is(Word::We));
+            if app_before && self.between(token.end, at).contains(['后', '时', '前']) {
+                return true;
+            }
             let next: String = self.between(token.end, token.end + 2);
             if next.starts_with(['的', 'r']) {
                 return true;
@@ -122,16 +127,20 @@ impl<'t> Clauses<'t> {
         }
         let before =
             self.tokens.iter().filter(|other| other.end <= token.start && token.start - other.end <= 5).next_back();
-        before.is_some_and(|before| {
-            matches!(before.word(), Some(Word::From | Word::To))
-                || before.word() == Some(Word::Purpose) && self.between(before.start, before.end) == "to"
-        })
+        before.is_some_and(|before| matches!(before.word(), Some(Word::From | Word::To)))
     }
 
     /// The meaning of a verb at this place; `None` when it is none here.
     fn verb(&self, index: usize) -> Option<Word> {
         let token = self.tokens.get(index)?;
         let word = token.word()?;
+        // "The processing of your data" is a thing that is spoken of, not done here.
+        let before = self.between(token.start.saturating_sub(5), token.start);
+        let is_noun = self.between(token.start, token.end).ends_with("ing")
+            && [" the ", " our ", "this ", " for ", " any "].iter().any(|word| before.ends_with(word));
+        if is_noun {
+            return None;
+        }
         let subject = self.subject(token.start);
         let by_user = subject.is_some_and(|subject| subject.is(Word::User));
         let behind = |reach: usize, wanted: Word| self.has(token.end, token.end + reach, wanted);
@@ -186,7 +195,7 @@ impl<'t> Clauses<'t> {
                 .tokens
                 .iter()
                 .filter(|other| other.end <= token.start && token.start - other.end <= 24)
-                .any(|other| other.is(Word::To) || self.between(other.start, other.end) == "to")
+                .any(|other| other.is(Word::To))
     }
 
     fn groups(&self) -> Vec<Group> {
@@ -235,7 +244,7 @@ impl<'t> Clauses<'t> {
         let negation = self.within(floor, start).filter(|token| token.is(Word::Not)).next_back();
         let Some(negation) = negation else { return false };
         let gap = self.between(negation.end, start);
-        let no = self.between(negation.start, negation.end) == "no";
+        let no = ["no", "neither", "nor"].contains(&self.between(negation.start, negation.end).as_str());
         // "No location data is collected": the object stands between.
         let clear =
             no || !self.within(negation.end, start).any(Self::is_mention) || gap.contains('向') || gap.contains('将');
@@ -337,7 +346,6 @@ impl<'t> Clauses<'t> {
                 None => loose(&mut reading.loose, mention),
             }
         }
-        let conditional = self.tokens.iter().any(|token| token.is(Word::Condition));
         let mut earlier: Option<Vec<&Token>> = None;
         for (index, group) in groups.iter().enumerate() {
             let mut objects = governed.get(index).cloned().unwrap_or_default();
@@ -353,7 +361,7 @@ impl<'t> Clauses<'t> {
             } else {
                 earlier = Some(objects.clone());
             }
-            let deeds = self.deeds(group, &objects, until, conditional, objects_elsewhere);
+            let deeds = self.deeds(group, &objects, until, objects_elsewhere);
             if deeds.is_empty() {
                 objects.iter().for_each(|object| loose(&mut reading.loose, object));
                 let asks = self.has(group.end, until, Word::Permission);
@@ -364,14 +372,18 @@ impl<'t> Clauses<'t> {
         reading
     }
 
-    fn deeds(
-        &self,
-        group: &Group,
-        objects: &[&Token],
-        until: usize,
-        conditional: bool,
-        objects_elsewhere: bool,
-    ) -> Vec<Deed> {
+    /// Whether a denial is one under a condition, on an occasion or for a purpose only.
+    fn is_conditional(&self, group: &Group, until: usize) -> bool {
+        let negation = self.within(0, group.start).filter(|token| token.is(Word::Not)).next_back();
+        let on_occasion = negation.is_some_and(|token| self.between(token.end, group.start).contains('在'));
+        let purpose = self
+            .within(group.end, until)
+            .take_while(|token| !token.is(Word::Break))
+            .any(|token| token.is(Word::Purpose) && !self.between(group.end, token.start).contains([',', '，']));
+        on_occasion || purpose || self.tokens.iter().any(|token| token.is(Word::Condition))
+    }
+
+    fn deeds(&self, group: &Group, objects: &[&Token], until: usize, objects_elsewhere: bool) -> Vec<Deed> {
         let mut types = Vec::new();
         objects.iter().for_each(|object| loose(&mut types, object));
         let unsaid = objects.iter().any(|object| object.thing == Thing::Unsaid);
@@ -403,7 +415,7 @@ impl<'t> Clauses<'t> {
             } else {
                 self.collector(group)
             };
-            let qualified = denies && (conditional || meaning == Word::Sell);
+            let qualified = denies && (meaning == Word::Sell || self.is_conditional(group, until));
             // "We collect and store": the surer of two that say the same.
             if let Some(same) = deeds.iter_mut().find(|deed| deed.act == act && deed.whom == whom) {
                 same.inferred &= inferred;

@@ -95,7 +95,7 @@ struct Reader<'a> {
     /// The section is about another system.
     other_system: bool,
     /// What was read already: pages repeat themselves.
-    seen: BTreeSet<(String, Option<&'static str>)>,
+    seen: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -128,7 +128,8 @@ impl<'a> Reader<'a> {
         let (low, tokens) = self.lexicon.tokens(&sentence.text);
         let names_data = tokens.iter().any(|token| matches!(token.thing, Thing::Data(_) | Thing::OtherSystem));
         let reading = Clauses::new(&low, &tokens).read();
-        let other_system = self.other_system || system_in(&sentence.text) == Some(System::Other);
+        let speaks_of = |word| tokens.iter().any(|token| token.is(word));
+        let other_system = self.other_system || (speaks_of(Word::OtherSystem) && !speaks_of(Word::Android));
         if other_system || (reading.other_system && reading.deeds.iter().all(|deed| deed.types.is_empty())) {
             if names_data && sentence.role != Role::Heading {
                 self.leave(sentence, NotUnderstoodReason::OtherSystem);
@@ -235,7 +236,7 @@ impl<'a> Reader<'a> {
             let collects_itself = deed.act == Act::Collect && whom.unnamed;
             parties.push(collects_itself.then(|| UNNAMED.to_owned()));
         }
-        if !self.seen.insert((sentence.text.clone(), Some(deed.act.as_str()))) {
+        if !self.seen.insert(format!("{} {:?} {:?} {}", deed.act, deed.types, deed.whom, sentence.text)) {
             return parties.len();
         }
         let count = parties.len();
@@ -256,7 +257,7 @@ impl<'a> Reader<'a> {
     }
 
     fn leave(&mut self, sentence: &Sentence, reason: NotUnderstoodReason) {
-        if self.seen.insert((sentence.text.clone(), None)) {
+        if self.seen.insert(sentence.text.clone()) {
             self.not_understood.push(NotUnderstood {
                 file: self.file.to_owned(),
                 at: at(sentence),
@@ -273,5 +274,29 @@ fn at(sentence: &Sentence) -> String {
     match sentence.range {
         Some((start, end)) => format!("characters {start}-{end}"),
         None => format!("line {}", sentence.line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug() {
+        let ontology = Ontology::built_in().unwrap();
+        let lexicon = Lexicon::new(&ontology);
+        for text in std::fs::read_to_string("/tmp/debug.txt").unwrap().lines() {
+            println!("\n== {text}");
+            let (low, tokens) = lexicon.tokens(text);
+            for token in &tokens {
+                let words: String = low[token.start..token.end].iter().collect();
+                let thing = match &token.thing {
+                    Thing::Data(id) => ontology.data_types.id_of(*id).to_owned(),
+                    other => format!("{other:?}"),
+                };
+                print!("[{words}|{thing}] ");
+            }
+            println!("\n{:?}", Clauses::new(&low, &tokens).read());
+        }
     }
 }

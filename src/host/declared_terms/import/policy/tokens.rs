@@ -49,10 +49,13 @@ pub(super) struct Lexicon<'a> {
 
 /// Names that are data types in a list and mostly something else in running text.
 const NOT_IN_PROSE: &[&str] = &[
-    "address", "account", "accounts", "name", "app", "other", "content", "contents", "服务", "内容", "账户", "账号",
-    "system", "age", "apps", "services", "service", "地址", "应用", "功能", "设置", "settings", "files", "文件",
+    "account", "accounts", "app", "other", "content", "contents", "服务", "内容", "账户", "账号", "phone", "phones",
+    "system", "apps", "services", "service", "地址", "应用", "功能", "设置", "settings", "files", "文件",
     "状态", "音乐", "music", "网络", "language", "time",
 ];
+
+/// Names that are data types behind "your" and in a row with others only.
+const IN_COMPANY: &[&str] = &["name", "names", "address", "addresses", "age"];
 
 impl<'a> Lexicon<'a> {
     pub(super) fn new(ontology: &'a Ontology) -> Self {
@@ -71,11 +74,15 @@ impl<'a> Lexicon<'a> {
 
     /// The plain characters of a sentence, and the things in it, in order.
     pub(super) fn tokens(&self, text: &str) -> (Vec<char>, Vec<Token>) {
+        let capitals: Vec<bool> = text
+            .chars()
+            .flat_map(|character| plain(character).map(move |_| character.is_uppercase() || character.is_ascii_digit()))
+            .collect();
         let low: Vec<char> =
             text.chars().flat_map(plain).map(|character| if character == '’' { '\'' } else { character }).collect();
         let key = Key::of(&low);
         let mut tokens = self.data(&low, &key);
-        let parties = self.parties(&low, &key, &tokens);
+        let parties = self.parties(&low, &key, &tokens, &capitals);
         tokens.extend(parties);
         let mut at = 0;
         while at < low.len() {
@@ -89,7 +96,27 @@ impl<'a> Lexicon<'a> {
             }
         }
         tokens.sort_by_key(|token| (token.start, token.end));
+        for token in &mut tokens {
+            if token.is(Word::Purpose)
+                && low.get(token.start..token.end) == Some(&['t', 'o'])
+                && goes_to(&low, token.end)
+            {
+                token.thing = Thing::Word(Word::To);
+            }
+        }
         (low, tokens)
+    }
+
+    /// "读取通讯录" is a name in lists; in a sentence the verb counts.
+    fn begins_with_a_verb(&self, words: &str) -> bool {
+        let characters: Vec<char> = words.chars().collect();
+        let forms = characters.first().and_then(|first| self.words.get(first));
+        let verb = |(form, kind): &(Vec<char>, Word)| {
+            matches!(kind, Word::Collect | Word::User | Word::Share | Word::Use)
+                && !form.first().is_some_and(char::is_ascii)
+                && characters.starts_with(form)
+        };
+        forms.is_some_and(|forms| forms.iter().any(verb))
     }
 
     fn word_at(&self, low: &[char], at: usize) -> Option<(usize, Word)> {
@@ -108,7 +135,7 @@ impl<'a> Lexicon<'a> {
             |rest| types.longest_name(rest),
             |words, length| {
                 let long_enough = length >= if words.is_ascii() { 3 } else { 2 };
-                long_enough && !NOT_IN_PROSE.contains(&words)
+                long_enough && !NOT_IN_PROSE.contains(&words) && !self.begins_with_a_verb(words)
             },
             |name| match name {
                 DataName::Type(id) => Thing::Data(id),
@@ -116,6 +143,25 @@ impl<'a> Lexicon<'a> {
                 DataName::Group => Thing::Unsaid,
             },
         );
+        let mut company: Vec<bool> = Vec::with_capacity(tokens.len());
+        for token in &tokens {
+            let words: String = low.get(token.start..token.end).unwrap_or_default().iter().collect();
+            let index = company.len();
+            let before: String = low.get(..token.start).unwrap_or_default().iter().rev().take(5).collect();
+            let in_row = || {
+                let last = index
+                    .checked_sub(1)
+                    .filter(|last| company.get(*last) == Some(&true))
+                    .and_then(|last| tokens.get(last));
+                last.is_some_and(|last| {
+                    let gap: String = low.get(last.end..token.start).unwrap_or_default().iter().collect();
+                    gap.split([',', ' ']).all(|word| matches!(word, "" | "and" | "or" | "your" | "the"))
+                })
+            };
+            company.push(!IN_COMPANY.contains(&words.as_str()) || before == " ruoy" || in_row());
+        }
+        let mut keep = company.into_iter();
+        tokens.retain(|_| keep.next().unwrap_or(true));
         for words in UNSAID {
             let form: Vec<char> = words.chars().collect();
             for start in 0..low.len() {
@@ -132,12 +178,19 @@ impl<'a> Lexicon<'a> {
     }
 
     /// Third parties that the table knows.
-    fn parties(&self, low: &[char], key: &Key, taken: &[Token]) -> Vec<Token> {
+    fn parties(&self, low: &[char], key: &Key, taken: &[Token], capitals: &[bool]) -> Vec<Token> {
         let recipients = &self.ontology.recipients;
         let id_of = |id| recipients.get(id).map(|entry| entry.id.clone()).unwrap_or_default();
         let mut tokens =
             key.scan(low, |rest| recipients.longest_name(rest), |_, length| length >= 2, |id| Thing::Party(id_of(id)));
-        tokens.retain(|token| is_free(taken, token.start, token.end));
+        // "Share" and "open" are names of SDKs and words of every policy: names in Latin letters have capitals in prose.
+        let is_name = |token: &Token| {
+            let latin = low.get(token.start).is_some_and(char::is_ascii);
+            let capital = capitals.get(token.start..token.end).is_some_and(|letters| letters.contains(&true));
+            let word = self.word_at(low, token.start).is_some_and(|(length, _)| length == token.end - token.start);
+            !latin || (capital && !word)
+        };
+        tokens.retain(|token| is_free(taken, token.start, token.end) && is_name(token));
         tokens
     }
 }
@@ -191,6 +244,41 @@ impl Key {
         }
         tokens
     }
+}
+
+/// Whether somebody, and no verb, stands behind "to".
+fn goes_to(low: &[char], end: usize) -> bool {
+    let rest: String = low.get(end..).unwrap_or_default().iter().take(16).collect();
+    let next = rest.trim_start().split(|character: char| !character.is_ascii_alphabetic()).next().unwrap_or_default();
+    const SOMEBODY: &[&str] = &[
+        "us",
+        "our",
+        "the",
+        "a",
+        "an",
+        "any",
+        "other",
+        "others",
+        "those",
+        "these",
+        "your",
+        "third",
+        "partners",
+        "anyone",
+        "anybody",
+        "companies",
+        "advertisers",
+        "vendors",
+        "service",
+        "some",
+        "selected",
+        "this",
+        "their",
+        "couriers",
+        "payment",
+        "it",
+    ];
+    SOMEBODY.contains(&next)
 }
 
 fn latin(character: Option<&char>) -> bool {

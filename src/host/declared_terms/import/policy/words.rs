@@ -47,13 +47,17 @@ pub(super) enum Word {
     Permission,
     /// What stands before is the passive subject.
     Passive,
+    /// Another system than Android.
+    OtherSystem,
+    /// Android.
+    Android,
 }
 
 /// Words and their kinds; where two begin at one place, the longer counts.
 #[rustfmt::skip]
 pub(super) const WORDS: &[(Word, &[&str])] = &[
     (Word::Collect, &[
-        "收集", "采集", "获取", "读取", "访问", "搜集", "取得", "记录您", "接收您", "上传您", "获得您",
+        "收集", "采集", "获取", "读取", "访问", "搜集", "取得", "记录您", "录制", "存取", "look at", "looks at", "接收您", "上传您", "获得您",
         "collect", "collects", "collected", "collecting", "gather", "gathers", "gathered", "gathering",
         "obtain", "obtains", "obtained", "obtaining", "receive", "receives", "received", "receiving",
         "access", "accesses", "accessed", "accessing", "read", "reads", "reading", "ask for", "asks for", "ask you for",
@@ -81,7 +85,7 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
     (Word::Provide, &["提供", "provide", "provides", "provided", "providing", "supply", "supplies", "supplied"]),
     (Word::Else, &[
         "保护", "删除", "更正", "修改", "查询", "查看", "注销", "关闭", "撤回", "管理", "加密", "公示", "展示", "推荐", "更改", "清除",
-        "导出", "开启", "拒绝", "屏蔽", "停止", "说明", "介绍", "安装", "卸载", "保障", "取消", "更新", "匿名化", "限制", "推送", "发布",
+        "导出", "开启", "拒绝", "屏蔽", "停止", "说明", "介绍", "安装", "卸载", "保障", "取消", "更新", "匿名化", "限制", "推送", "发布", "结合",
         "protect", "protects", "protected", "delete", "deletes", "deleted", "deleting", "erase", "erased", "correct", "corrected",
         "update", "updates", "updated", "manage", "disable", "disabled", "turn off", "turn on", "switch off", "revoke",
         "withdraw", "encrypt", "encrypts", "encrypted", "change", "changed", "view", "review", "show", "shows", "display",
@@ -94,23 +98,23 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
         "won’t", "no",
     ]),
     (Word::NotReally, &["不仅", "不限于", "不同", "不断", "不但", "不止", "不时", "未来", "未成年", "不再使用本", "not only", "not limited to", "no matter",
-        "no later", "whether or not", "不便", "不影响", "不正当", "不法", "未知", "not necessarily"]),
+        "no later", "whether or not", "不便", "不影响", "不正当", "不法", "未知", "not necessarily", "from time to time"]),
     (Word::Condition, &[
         "未经", "除非", "除外", "之外", "以外", "之前", "同意前", "授权前", "不再", "例外", "情况下", "情形下", "登录前", "前提下", "后不",
         "without your", "without prior", "without first", "without asking", "without obtaining", "without getting", "without permission", "without consent",
-        "unless", "except", "except as", "other than", "until", "before you", "no longer", "if you do not", "as described", "after you",
+        "unless", "except", "except as", "other than", "until", "before you", "no longer", "if you do not", "as described", "after you", "规定外", "另有规定", "save as", "as set out", "subject to", "in the background", "后台",
     ]),
     (Word::Purpose, &[
         "用于", "以便", "便于", "为了", "用来", "从而", "以实现", "以提供", "以确保", "以保障", "以完成", "以帮助", "以向", "以为", "以识别",
         "以防", "以及时", "以改进", "以优化", "以满足", "目的", "来为", "来实现", "以进行", "以验证", "以判断", "以显示", "以展示", "以支持", "以统计",
         "to", "for", "so that", "in order to", "when", "if", "while", "because", "so we can", "where", "whenever", "as soon as", "which lets",
-        "which helps", "that lets", "after", "during", "on behalf of", "about",
+        "which helps", "that lets", "after", "during", "on behalf of",
     ]),
-    (Word::Break, &["但是", "但", "然而", "不过", "同时", "此外", "另外", "but", "however", "whereas", "although", "though", "；", ";"]),
+    (Word::Break, &["但是", "但", "然而", "不过", "同时", "此外", "另外", "but", "however", "whereas", "although", "though", "；", ";", "】"]),
     (Word::We, &["我们", "本应用", "本app", "本软件", "我司", "本公司", "本平台", "本产品", "we", "us", "the app", "our app", "this app", "our company", "our servers", "our service", "our services"]),
     (Word::User, &["您", "用户", "你", "you", "users", "the user", "user", "customers"]),
     (Word::Third, &[
-        "第三方", "合作方", "合作伙伴", "服务商", "供应商", "广告商", "关联公司", "关联方", "商家", "物流公司", "配送公司", "支付机构", "广告主", "广告平台",
+        "第三方", "合作方", "合作伙伴", "合作夥伴", "服务商", "供应商", "广告商", "关联公司", "关联方", "商家", "物流公司", "配送公司", "支付机构", "广告主", "广告平台",
         "合作机构", "third party", "third parties", "partner", "partners", "vendor", "vendors", "service provider", "service providers",
         "advertisers", "affiliates", "carriers", "couriers", "advertising networks", "analytics providers", "sdk", "sdks", "processors",
         "sellers", "merchants", "couriers and", "insurers", "payment provider", "payment providers", "advertising companies", "data brokers",
@@ -128,6 +132,8 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
     (Word::From, &["从", "自第三方", "from"]),
     (Word::Permission, &["权限", "permission", "permissions"]),
     (Word::Passive, &["被", "is", "are", "was", "were", "be", "been", "being", "gets", "get"]),
+    (Word::OtherSystem, &["ios", "iphone", "iphones", "ipad", "ipads", "苹果手机", "苹果设备", "鸿蒙", "harmonyos"]),
+    (Word::Android, &["android", "安卓"]),
 ];
 
 #[cfg(test)]
