@@ -151,7 +151,10 @@ impl<'t> Clauses<'t> {
                     ["upload", "上传"].iter().any(|form| self.between(token.start, token.end).starts_with(form));
                 Some(if gives { Word::Give } else { Word::Else })
             }
+            Word::Use if by_user => Some(Word::Else),
             Word::Collect | Word::Use | Word::Sell | Word::Else => Some(word),
+            // "They give us your address".
+            Word::Share if self.between(token.end, token.end + 4).trim_end() == " us" => Some(Word::Collect),
             Word::Share if by_user => {
                 let with_us = behind(20, Word::We);
                 Some(if with_us { Word::Give } else { Word::Else })
@@ -171,12 +174,19 @@ impl<'t> Clauses<'t> {
                     Word::Share
                 })
             }
-            Word::Give => Some(if by_user { Word::Give } else { Word::Else }),
+            Word::Give => Some(match (by_user, self.between(token.start, token.end).as_str()) {
+                (true, _) => Word::Give,
+                (false, "上传") => Word::Collect,
+                (false, _) => Word::Else,
+            }),
             Word::Provide => {
                 let toward = self
                     .within(self.thought(token.start), self.low.len())
                     .any(|other| self.is_goal(other) && !other.is(Word::User) && !other.is(Word::We));
+                let toward = toward || self.between(token.start.saturating_sub(2), token.start) == "向其";
+                let sends = self.between(token.start, token.end) != "提供" && token.end - token.start == 2;
                 Some(match (by_user, toward) {
+                    (true, _) if sends => Word::Else,
                     (true, _) => Word::Give,
                     (false, true) => Word::Share,
                     (false, false) => Word::Else,
@@ -253,11 +263,26 @@ impl<'t> Clauses<'t> {
         clear && near && !comma
     }
 
+    /// The third party that was named last before a place, when a pronoun stands for it.
+    fn party_before(&self, at: usize) -> Option<String> {
+        let pronoun: String = self.between(at.saturating_sub(8), at);
+        let parties = self.within(0, at).filter_map(|token| match &token.thing {
+            Thing::Party(name) => Some(name.clone()),
+            _ => None,
+        });
+        parties
+            .last()
+            .filter(|_| pronoun.contains(['该', '其', '此']) || pronoun.contains("this ") || pronoun.contains("that "))
+    }
+
     /// Whom the sentence names behind or before a verb of sharing.
     fn goals(&self, group: &Group, until: usize) -> Whom {
         let mut whom = Whom::default();
         let after = self.within(group.end, until);
         let before = self.within(self.thought(group.start), group.start).filter(|token| self.is_goal(token));
+        if self.between(group.start.saturating_sub(2), group.start) == "向其" {
+            whom.named.extend(self.party_before(group.start));
+        }
         for token in before.chain(after) {
             match &token.thing {
                 Thing::Party(name) if !whom.named.contains(name) => whom.named.push(name.clone()),
@@ -283,7 +308,11 @@ impl<'t> Clauses<'t> {
         let mut whom = Whom::default();
         match self.subject(group.start).map(|token| &token.thing) {
             Some(Thing::Party(name)) => whom.named.push(name.clone()),
-            Some(Thing::Word(Word::Third | Word::Anybody)) => whom.unnamed = true,
+            // "We use Umeng; this SDK collects".
+            Some(Thing::Word(Word::Third | Word::Anybody)) => match self.party_before(group.start) {
+                Some(name) => whom.named.push(name),
+                None => whom.unnamed = true,
+            },
             _ => {}
         }
         if group.passive && whom.is_nobody() {
@@ -374,8 +403,8 @@ impl<'t> Clauses<'t> {
 
     /// Whether a denial is one under a condition, on an occasion or for a purpose only.
     fn is_conditional(&self, group: &Group, until: usize) -> bool {
-        let negation = self.within(0, group.start).filter(|token| token.is(Word::Not)).next_back();
-        let on_occasion = negation.is_some_and(|token| self.between(token.end, group.start).contains('在'));
+        let negation = self.within(self.thought(group.start), group.start).find(|token| token.is(Word::Not));
+        let on_occasion = negation.is_some_and(|token| self.between(token.end, group.start).starts_with('在'));
         let purpose = self
             .within(group.end, until)
             .take_while(|token| !token.is(Word::Break))

@@ -90,7 +90,9 @@ struct Reader<'a> {
     statements: Vec<Statement>,
     not_understood: Vec<NotUnderstood>,
     announced: Option<Announced>,
-    /// The data types of the sentence before, which "this information" can mean.
+    /// The line of the sentence before.
+    line: u32,
+    /// The data types of a sentence before in the same paragraph, which "this information" can mean.
     before: Vec<TypeId>,
     /// The section is about another system.
     other_system: bool,
@@ -107,6 +109,7 @@ impl<'a> Reader<'a> {
             statements: Vec::new(),
             not_understood: Vec::new(),
             announced: None,
+            line: 0,
             before: Vec::new(),
             other_system: false,
             seen: BTreeSet::new(),
@@ -114,7 +117,14 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, sentence: &Sentence) {
-        match sentence.role {
+        let (low, tokens) = self.lexicon.tokens(&sentence.text);
+        let names_data = tokens.iter().any(|token| matches!(token.thing, Thing::Data(_) | Thing::OtherSystem));
+        let role = if !names_data && sentence.is_title() { Role::Heading } else { sentence.role };
+        if sentence.line != self.line {
+            self.before.clear();
+            self.line = sentence.line;
+        }
+        match role {
             Role::Heading => {
                 self.other_system =
                     bare_system_heading(&sentence.text) && system_in(&sentence.text) == Some(System::Other);
@@ -125,13 +135,11 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        let (low, tokens) = self.lexicon.tokens(&sentence.text);
-        let names_data = tokens.iter().any(|token| matches!(token.thing, Thing::Data(_) | Thing::OtherSystem));
         let reading = Clauses::new(&low, &tokens).read();
         let speaks_of = |word| tokens.iter().any(|token| token.is(word));
         let other_system = self.other_system || (speaks_of(Word::OtherSystem) && !speaks_of(Word::Android));
         if other_system || (reading.other_system && reading.deeds.iter().all(|deed| deed.types.is_empty())) {
-            if names_data && sentence.role != Role::Heading {
+            if names_data && role != Role::Heading {
                 self.leave(sentence, NotUnderstoodReason::OtherSystem);
             }
             return;
@@ -147,13 +155,13 @@ impl<'a> Reader<'a> {
                 deed.types.clone_from(&self.before);
                 confidence = Confidence::Guessed;
             }
-            let announces = sentence.role == Role::Heading || (sentence.announces && sentence.last);
+            let announces = role == Role::Heading || (sentence.announces && sentence.last);
             if deed.types.is_empty() && announces && self.announced.is_none() {
                 let (act, whom) = (deed.act, deed.whom.clone());
-                let by_heading = sentence.role == Role::Heading;
+                let by_heading = role == Role::Heading;
                 self.announced = Some(Announced { act, whom, qualified: deed.qualified, by_heading });
             }
-            if sentence.role == Role::Heading || asks {
+            if role == Role::Heading || asks {
                 continue;
             }
             let count = self.add(sentence, &deed, confidence);
@@ -164,7 +172,7 @@ impl<'a> Reader<'a> {
             made += count;
         }
         let mut loose = reading.loose;
-        let entry = matches!(sentence.role, Role::Item);
+        let entry = role == Role::Item;
         if made == 0
             && !denial
             && entry
@@ -187,7 +195,7 @@ impl<'a> Reader<'a> {
             said.extend(&deed.types);
         }
         loose.retain(|id| !said.contains(id));
-        let is_prose = !matches!(sentence.role, Role::Heading | Role::Cell);
+        let is_prose = !matches!(role, Role::Heading | Role::Cell);
         if denial {
             self.leave(sentence, NotUnderstoodReason::Denial);
         } else if made == 0 && reading.permission {
@@ -197,8 +205,6 @@ impl<'a> Reader<'a> {
         }
         if !said.is_empty() {
             self.before = said;
-        } else if sentence.role != Role::Text {
-            self.before.clear();
         }
     }
 

@@ -15,6 +15,17 @@ pub(super) struct Sentence {
     pub(super) announces: bool,
     /// The last sentence of its line.
     pub(super) last: bool,
+    /// An entry of a list by its markup, not by a number in front.
+    pub(super) bulleted: bool,
+}
+
+impl Sentence {
+    /// Whether it looks like a title in a text without marks: short, alone on its line, and nothing ends it.
+    pub(super) fn is_title(&self) -> bool {
+        let characters = self.text.chars().count();
+        let ended = self.text.ends_with(['.', '。', '!', '！', '?', '？', ';', '；', ':', '：', ',', '，', '、']);
+        self.last && !self.bulleted && !ended && matches!(self.role, Role::Item | Role::Text) && characters <= 40
+    }
 }
 
 /// What the line of a sentence is.
@@ -30,13 +41,21 @@ pub(super) enum Role {
 pub(super) fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
     let mut found = Vec::new();
     let mut finder = Finder::new(source);
-    let mut add = |text: &str, line: u32, role: Role| {
+    let mut add = |text: &str, line: u32, role: Role, bulleted: bool| {
         let parts = split(text);
         let count = parts.len();
         for (index, part) in parts.into_iter().enumerate() {
             let range = finder.find(part, line);
             let announces = part.trim_end().ends_with([':', '：']);
-            found.push(Sentence { text: part.to_owned(), line, range, role, announces, last: index + 1 == count });
+            found.push(Sentence {
+                text: part.to_owned(),
+                line,
+                range,
+                role,
+                announces,
+                last: index + 1 == count,
+                bulleted,
+            });
         }
     };
     for block in blocks {
@@ -48,12 +67,13 @@ pub(super) fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
                     LineKind::Paragraph if is_numbered(&line.text) => Role::Item,
                     LineKind::Paragraph => Role::Text,
                 };
-                add(&line.text, line.line, role);
+                let bulleted = matches!(line.kind, LineKind::Item(_) | LineKind::Term);
+                add(&line.text, line.line, role, bulleted);
             }
             Block::Table(table) => {
                 for cell in &table.cells {
                     for line in cell.text.lines() {
-                        add(line, cell.line, Role::Cell);
+                        add(line, cell.line, Role::Cell, false);
                     }
                 }
             }

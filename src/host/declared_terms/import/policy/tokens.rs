@@ -50,8 +50,8 @@ pub(super) struct Lexicon<'a> {
 /// Names that are data types in a list and mostly something else in running text.
 const NOT_IN_PROSE: &[&str] = &[
     "account", "accounts", "app", "other", "content", "contents", "服务", "内容", "账户", "账号", "phone", "phones",
-    "system", "apps", "services", "service", "地址", "应用", "功能", "设置", "settings", "files", "文件",
-    "状态", "音乐", "music", "网络", "language", "time",
+    "system", "apps", "services", "service", "地址", "应用", "功能", "设置", "settings", "files", "文件", "状态",
+    "音乐", "music", "网络", "language", "time",
 ];
 
 /// Names that are data types behind "your" and in a row with others only.

@@ -62,12 +62,12 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
         "obtain", "obtains", "obtained", "obtaining", "receive", "receives", "received", "receiving",
         "access", "accesses", "accessed", "accessing", "read", "reads", "reading", "ask for", "asks for", "ask you for",
         "asks you for", "asked for", "upload", "uploads", "uploaded", "uploading", "capture", "captures", "captured",
-        "track", "tracks", "tracked", "record", "records your", "recorded", "pick up", "picks up",
+        "track", "tracks", "tracked", "record", "records your", "recorded", "pick up", "picks up", "log", "logged",
     ]),
     (Word::Use, &[
         "使用您", "使用你", "存储", "保存", "储存", "留存", "处理您", "use your", "uses your", "using your", "used", "store",
         "stores", "stored", "storing", "save", "saves", "saved", "saving", "retain", "retains", "retained", "retaining",
-        "keep", "keeps", "kept", "keeping", "process", "processes", "processed", "processing",
+        "need", "needs", "hold", "holds", "see", "sees", "know", "knows", "根据您", "基于您", "keep", "keeps", "kept", "keeping", "process", "processes", "processed", "processing",
     ]),
     (Word::Share, &[
         "共享", "分享", "披露", "转让", "提供给", "提供至", "传输给", "传输至", "发送给", "发送至", "传递给", "共用", "公开",
@@ -82,14 +82,14 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
         "填写", "输入", "提交", "上传", "录入", "授权我们", "绑定", "enter", "enters", "entered", "submit", "submits",
         "submitted", "fill in", "type in",
     ]),
-    (Word::Provide, &["提供", "provide", "provides", "provided", "providing", "supply", "supplies", "supplied"]),
+    (Word::Provide, &["提供", "发送", "传输", "上报", "传送", "provide", "provides", "provided", "providing", "supply", "supplies", "supplied"]),
     (Word::Else, &[
         "保护", "删除", "更正", "修改", "查询", "查看", "注销", "关闭", "撤回", "管理", "加密", "公示", "展示", "推荐", "更改", "清除",
         "导出", "开启", "拒绝", "屏蔽", "停止", "说明", "介绍", "安装", "卸载", "保障", "取消", "更新", "匿名化", "限制", "推送", "发布", "结合",
         "protect", "protects", "protected", "delete", "deletes", "deleted", "deleting", "erase", "erased", "correct", "corrected",
         "update", "updates", "updated", "manage", "disable", "disabled", "turn off", "turn on", "switch off", "revoke",
         "withdraw", "encrypt", "encrypts", "encrypted", "change", "changed", "view", "review", "show", "shows", "display",
-        "displays", "remove", "removed", "refuse", "decline", "deny", "object", "enable", "disconnect", "contact us", "export",
+        "displays", "remove", "removed", "refuse", "decline", "deny", "object", "enable", "disconnect", "contact us", "export", "log in", "logged in", "log out",
         "hide", "request a copy of", "request", "improve", "explain", "explains", "describe", "describes", "means", "anonymise",
     ]),
     (Word::Not, &[
@@ -102,7 +102,7 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
     (Word::Condition, &[
         "未经", "除非", "除外", "之外", "以外", "之前", "同意前", "授权前", "不再", "例外", "情况下", "情形下", "登录前", "前提下", "后不",
         "without your", "without prior", "without first", "without asking", "without obtaining", "without getting", "without permission", "without consent",
-        "unless", "except", "except as", "other than", "until", "before you", "no longer", "if you do not", "as described", "after you", "规定外", "另有规定", "save as", "as set out", "subject to", "in the background", "后台",
+        "unless", "except", "except as", "other than", "until", "before you", "no longer", "if you do not", "as described", "after you", "规定外", "另有规定", "save as", "as set out", "subject to", "apart from", "除下列", "除以下", "除上述", "除本", "下列情形", "以下情形", "aside from", "only with your", "only if you", "in the background", "后台",
     ]),
     (Word::Purpose, &[
         "用于", "以便", "便于", "为了", "用来", "从而", "以实现", "以提供", "以确保", "以保障", "以完成", "以帮助", "以向", "以为", "以识别",
@@ -124,7 +124,7 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
         "third parties of any kind", "others", "other companies", "any other company", "any other party", "nobody", "no one", "any company",
     ]),
     (Word::Before, &[
-        "其提供", "其共享", "该信息", "该等信息", "这些信息", "上述信息", "前述信息", "此类信息", "这类信息", "以上信息", "该数据", "这些数据", "上述数据", "此信息", "it", "them", "this information", "this data",
+        "其提供", "其共享", "该信息", "该等信息", "这些信息", "该列表", "该类信息", "上述信息", "前述信息", "此类信息", "这类信息", "以上信息", "该数据", "这些数据", "上述数据", "此信息", "it", "them", "this information", "this data",
         "these data", "that data", "such data", "such information", "that information", "these details", "which", "both", "they", "these",
     ]),
     (Word::Fronted, &["将", "把", "对"]),
