@@ -148,7 +148,8 @@ fn drafts_are_those_that_a_person_makes() {
     println!("{}", sure.line("phrase-matched drafts alone"));
     let (precision, recall) = all.rates();
     assert!(all.documents >= 12);
-    assert!(precision >= 0.0 && recall >= 0.0, "{precision} {recall}");
+    // Not a goal: what was reached, so that a change that loses something is seen.
+    assert!(precision >= 0.98 && recall >= 0.95, "{precision} {recall}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn tell(imported: &Imported) {
     }
 }
 
-fn write(output: Option<&Path>, text: &str) -> Result<(), CommandError> {
+pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CommandError> {
     match output {
         Some(path) => std::fs::write(path, text).map_err(|error| {
             CommandError::new(Exit::CannotCreate, format!("cannot write {}: {error}", path.display()))

@@ -287,22 +287,61 @@ fn at(sentence: &Sentence) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn debug() {
+    fn read(text: &str) -> Vec<String> {
         let ontology = Ontology::built_in().unwrap();
-        let lexicon = Lexicon::new(&ontology);
-        for text in std::fs::read_to_string("/tmp/debug.txt").unwrap().lines() {
-            println!("\n== {text}");
-            let (low, tokens) = lexicon.tokens(text);
-            for token in &tokens {
-                let words: String = low[token.start..token.end].iter().collect();
-                let thing = match &token.thing {
-                    Thing::Data(id) => ontology.data_types.id_of(*id).to_owned(),
-                    other => format!("{other:?}"),
-                };
-                print!("[{words}|{thing}] ");
-            }
-            println!("\n{:?}", Clauses::new(&low, &tokens).read());
+        let imported = policy("p.txt", text.as_bytes(), &ontology).unwrap();
+        let said = imported.statements.iter().map(|said| {
+            let types: Vec<&str> = said.data_types.iter().map(|id| ontology.data_types.id_of(*id)).collect();
+            let party = said.third_party().map(|party| format!(" {}", party.name)).unwrap_or_default();
+            format!("{}{party}: {}", said.act, types.join(", "))
+        });
+        let left = imported.not_understood.iter().map(|left| format!("left as {}", left.reason.as_str()));
+        said.chain(left).collect()
+    }
+
+    #[test]
+    fn what_is_denied_is_no_collection_and_half_a_denial_is_none() {
+        for (text, wanted) in [
+            ("We collect your location but never your contacts.", vec!["collect: location"]),
+            ("We do not collect your contacts.", vec!["not_collect: contacts"]),
+            ("我们收集位置信息，但不会收集通讯录。", vec!["collect: location", "not_collect: contacts"]),
+            ("Without your consent we do not read your contacts.", vec!["left as denial"]),
+            ("未经您同意，我们不会收集您的位置信息。", vec!["left as denial"]),
+            ("We do not use your contacts for advertising.", vec!["left as denial"]),
+            ("We do not sell your location.", vec!["left as denial"]),
+            ("You can delete your photos at any time.", vec!["left as prose"]),
+            ("您可以随时删除您的头像。", vec!["left as prose"]),
+            ("我们会将您的手机号码共享给高德。", vec!["share amap: phone_number"]),
+            ("On iOS we collect your location.", vec!["left as other_system"]),
+            ("我们申请相机权限，用于扫码。", vec!["left as prose"]),
+        ] {
+            let found = read(text);
+            let found: Vec<&str> = found
+                .iter()
+                .map(String::as_str)
+                .filter(|line| *line != "left as prose" || wanted == ["left as prose"])
+                .collect();
+            assert_eq!(found, wanted, "{text}");
         }
     }
+
+    #[test]
+    fn a_text_without_data_is_refused_and_says_what_was_looked_for() {
+        let ontology = Ontology::built_in().unwrap();
+        for (text, wanted) in [("", "the file is empty"), ("Nice weather today.", "no sentence in it says")] {
+            let error = policy("p.txt", text.as_bytes(), &ontology).unwrap_err().to_string();
+            assert!(error.starts_with("p.txt: ") && error.contains(wanted), "{error}");
+        }
+        assert!(policy("p.pdf", b"%PDF-1.7", &ontology).unwrap_err().to_string().contains("PDF"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(We (do not )?(collect|share) |我们(不会)?(收集|共享))?.{0,60}(location|位置|it)?[.。:]?.{0,20}") {
+            let ontology = ONTOLOGY.get_or_init(|| Ontology::built_in().unwrap());
+            let _ = policy("p.txt", text.as_bytes(), ontology);
+        }
+    }
+
+    static ONTOLOGY: std::sync::OnceLock<Ontology> = std::sync::OnceLock::new();
 }

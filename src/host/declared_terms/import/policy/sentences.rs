@@ -285,7 +285,7 @@ mod tests {
         );
         let text = "# Privacy\n\nWe read **contacts** and [photos](https://a.example/x).\n";
         let found = sentences(&plain::read(text), text);
-        assert_eq!(found[1].range, Some((11, 67)));
+        assert_eq!(found[1].range, Some((11, 66)));
         assert_eq!((found[0].role, found[1].role, found[1].line), (Role::Heading, Role::Text, 3));
     }
 }

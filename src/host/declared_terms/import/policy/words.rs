@@ -98,7 +98,7 @@ pub(super) const WORDS: &[(Word, &[&str])] = &[
         "won’t", "no",
     ]),
     (Word::NotReally, &["不仅", "不限于", "不同", "不断", "不但", "不止", "不时", "未来", "未成年", "不再使用本", "not only", "not limited to", "no matter",
-        "no later", "whether or not", "不便", "不影响", "不正当", "不法", "未知", "not necessarily", "from time to time"]),
+        "no later", "whether or not", "不便", "不影响", "不正当", "不法", "未知", "not necessarily", "from time to time", "同意"]),
     (Word::Condition, &[
         "未经", "除非", "除外", "之外", "以外", "之前", "同意前", "授权前", "不再", "例外", "情况下", "情形下", "登录前", "前提下", "后不",
         "without your", "without prior", "without first", "without asking", "without obtaining", "without getting", "without permission", "without consent",
