@@ -275,7 +275,7 @@ pub enum NotUnderstoodReason {
     OtherSystem,
     /// A permission: it tells what may be accessed, and declares no collection.
     Permission,
-    /// A denial about a third party or one occasion, which the model has no place for.
+    /// A denial about a third party, one occasion or under a condition, which the model has no place for.
     Denial,
     /// An id of the Data safety form that is not known.
     UnknownId,
@@ -323,7 +323,7 @@ impl NotUnderstoodReason {
             Self::NoThirdParty => "data without a third party in a list of third parties",
             Self::OtherSystem => "said of another system than Android",
             Self::Permission => "a permission: may be accessed, not declared as collected",
-            Self::Denial => "a denial about a third party",
+            Self::Denial => "a denial about a third party, or under a condition",
             Self::UnknownId => "not an id of the form that is known",
             Self::Contradiction => "contradicts another answer",
         }

@@ -109,7 +109,7 @@ impl<'t> Clauses<'t> {
             matches!(token.thing, Thing::Party(_))
                 || matches!(token.word(), Some(Word::We | Word::User | Word::Third | Word::Anybody))
         };
-        self.within(self.thought(at), at).filter(named).filter(|token| !self.is_aside(token, at)).next_back()
+        self.within(self.thought(at), at).filter(named).rfind(|token| !self.is_aside(token, at))
     }
 
     /// Whether somebody is named as a source or a goal, or as an owner ("your", 您的), not as who acts.
@@ -125,8 +125,7 @@ impl<'t> Clauses<'t> {
                 return true;
             }
         }
-        let before =
-            self.tokens.iter().filter(|other| other.end <= token.start && token.start - other.end <= 5).next_back();
+        let before = self.tokens.iter().rfind(|other| other.end <= token.start && token.start - other.end <= 5);
         before.is_some_and(|before| matches!(before.word(), Some(Word::From | Word::To)))
     }
 
@@ -251,7 +250,7 @@ impl<'t> Clauses<'t> {
 
     /// Whether what begins at `start` is denied by a word behind `floor`.
     fn denial(&self, floor: usize, start: usize) -> bool {
-        let negation = self.within(floor, start).filter(|token| token.is(Word::Not)).next_back();
+        let negation = self.within(floor, start).rfind(|token| token.is(Word::Not));
         let Some(negation) = negation else { return false };
         let gap = self.between(negation.end, start);
         let no = ["no", "neither", "nor"].contains(&self.between(negation.start, negation.end).as_str());
@@ -266,12 +265,12 @@ impl<'t> Clauses<'t> {
     /// The third party that was named last before a place, when a pronoun stands for it.
     fn party_before(&self, at: usize) -> Option<String> {
         let pronoun: String = self.between(at.saturating_sub(8), at);
-        let parties = self.within(0, at).filter_map(|token| match &token.thing {
+        let mut parties = self.within(0, at).filter_map(|token| match &token.thing {
             Thing::Party(name) => Some(name.clone()),
             _ => None,
         });
         parties
-            .last()
+            .next_back()
             .filter(|_| pronoun.contains(['该', '其', '此']) || pronoun.contains("this ") || pronoun.contains("that "))
     }
 
