@@ -309,6 +309,10 @@ mod with_a_daemon_of_our_own {
         async fn mark_phase(&self, _: Request<MarkPhaseRequest>) -> Result<Response<MarkPhaseResponse>, Status> {
             Err(Status::failed_precondition("the session has ended"))
         }
+
+        async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+            Ok(Response::new(GetStatusResponse::default()))
+        }
     }
 
     /// Runs `test` in a directory where `d.sock` leads to such a daemon.

@@ -208,3 +208,47 @@ fn bad_documents_are_refused_by_name_and_place() {
     }
     assert_eq!(candor(at, &["terms", "import", "two-lists", "none.html"]).status, 66);
 }
+
+#[test]
+fn drafts_of_a_policy_count_once_they_are_confirmed() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let policy =
+        "我们会收集您的照片。\n本应用接入了友盟SDK，友盟会收集您的MAC地址。\n未经您同意，我们不会读取您的短信。\n";
+    let import = ["terms", "import", "policy", "-", "--package", "com.example.shop", "-o", "drafts.toml"];
+    let ran = candor_with(at, &import, policy.as_bytes());
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(ran.err.contains("standard input: 2 statements; 1 parts not understood"), "{}", ran.err);
+    record(at, "run.candor", &["/sdcard/DCIM/1.jpg"], "alog.umeng.com");
+    let check = ["check", "run.candor", "--terms", "drafts.toml"];
+    let ran = candor(at, &check);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.out.contains("only an unconfirmed draft covers this (drafts.toml:"), "{}", ran.out);
+    assert!(ran.err.contains("2 statements are unconfirmed drafts"), "{}", ran.err);
+
+    let before = fs::read_to_string(at.join("drafts.toml")).unwrap();
+    let ran = candor(at, &["terms", "confirm", "drafts.toml", "1"]);
+    assert_eq!(ran.status, 64, "{}", ran.err);
+    assert!(ran.err.contains("no draft of drafts.toml begins in line 1; drafts begin in "), "{}", ran.err);
+    assert_eq!(fs::read_to_string(at.join("drafts.toml")).unwrap(), before);
+
+    let ran = candor(at, &["terms", "confirm", "drafts.toml", "--all"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(fs::read_to_string(at.join("drafts.toml")).unwrap(), before.replace("draft = true\n", ""));
+    let ran = candor(at, &check);
+    assert!(!ran.out.contains("unconfirmed"), "{}", ran.out);
+    assert_ne!(ran.status, 1, "{}", ran.out);
+}
+
+#[test]
+fn the_39_app_types_are_listed() {
+    let directory = TempDir::new().unwrap();
+    let ran = candor(directory.path(), &["terms", "app-types", "--format", "json"]);
+    let rows: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 39);
+    assert_eq!(rows[0]["name_zh"], "地图导航类");
+    assert_eq!(rows[0]["necessary"], serde_json::json!(["location"]));
+    assert_eq!(rows[8]["checked"], false);
+    let text = candor(directory.path(), &["terms", "app-types"]).out;
+    assert!(text.contains("needs no personal information"), "{text}");
+}

@@ -45,6 +45,7 @@ async fn a_python_client_without_generated_code_lists_services_and_streams_event
         result["methods"],
         serde_json::json!([
             "GetDevice",
+            "GetStatus",
             "ListPackages",
             "ListSessions",
             "MarkPhase",
@@ -75,5 +76,50 @@ async fn a_python_client_without_generated_code_lists_services_and_streams_event
     // The last act has the time u64::MAX, so it is after the mark, and it survives the way through JSON.
     let last = events.iter().find(|event| event["file_open"]["path"] == "/last").unwrap();
     assert_eq!((last["phase"].as_str(), last["time_ns"].as_str()), (Some("foreground"), Some("18446744073709551615")));
+    daemon.shutdown().await;
+}
+
+/// TLS between two libraries that know nothing of each other.
+#[tokio::test]
+#[ignore = "needs the Python client: run by scripts/test"]
+async fn a_python_client_connects_over_tls() {
+    use candor::device::keys::{self, KeysOptions};
+    use candor::device::service::{AccessOptions, ClientProof, ListenAddress, TlsOptions};
+
+    let python = environment().join("bin/python3");
+    assert!(python.exists(), "{} is missing: run tests/clients/python/setup", python.display());
+    let directory = tempfile::tempdir().unwrap();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| directory.path().join(name));
+    for directory in [&ours, &theirs] {
+        let options = KeysOptions { directory: directory.clone(), names: Vec::new(), days: 2, force: false };
+        keys::make(&options, clock::anchor().wall_ns).unwrap();
+    }
+    let tls = TlsOptions {
+        certificate: ours.join(keys::SERVER),
+        key: ours.join(keys::SERVER_KEY),
+        proof: ClientProof::Either { authority: ours.join(keys::AUTHORITY), token: ours.join(keys::TOKEN) },
+    };
+    let access = AccessOptions { tls: Some(tls), ..AccessOptions::default() };
+    let daemon = Daemon::start_access(Some(ListenAddress::Tcp(([127, 0, 0, 1], 0).into())), access).await;
+    let output = tokio::process::Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/tls_client.py"))
+        .arg(format!("localhost:{}", daemon.port()))
+        .args([&ours, &theirs])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(support::DEADLINE * 4, output).await.expect("the client hangs").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes: Vec<_> = ["certificate", "token", "nothing", "other certificate", "other token"]
+        .map(|way| result[way][0].as_str().unwrap())
+        .into();
+    // A certificate of another authority ends the handshake: to this library the daemon is then unavailable.
+    assert_eq!(codes, ["OK", "OK", "UNAUTHENTICATED", "UNAVAILABLE", "UNAUTHENTICATED"], "{result}");
+    assert_eq!(
+        result["nothing"][1],
+        "a client certificate or a token is required: give --cert and --key, or --token-file (in gRPC: the header \
+         `authorization: Bearer TOKEN`)"
+    );
     daemon.shutdown().await;
 }

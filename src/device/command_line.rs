@@ -1,7 +1,7 @@
 //! What `candord` does with its settings.
 //!
 //! * **In:** [`Settings`]. **Out:** a running daemon, or text; and an exit status.
-//! * **May import:** `daemon`, `settings`, `event`, `tokio`, `tracing-subscriber`.
+//! * **May import:** `clock`, `daemon`, `keys`, `settings`, `event`, `tokio`, `tracing-subscriber`.
 //! * **Test it:** `cargo test --test candord_command_line`.
 
 use std::fmt::Write as _;
@@ -12,8 +12,10 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::device::clock;
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
 use crate::device::decode_lines::decode_lines;
+use crate::device::keys::{self, KeysError};
 use crate::device::settings::{Format, Settings, Verb};
 use crate::event::{Family, ProbeState, ProbeStatus};
 
@@ -51,6 +53,12 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
             io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
             Ok(if every_family_attached(&statuses) { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
         }
+        Verb::Keys(options) => {
+            let made = keys::make(&options, clock::anchor().wall_ns)?;
+            let text: String = made.iter().map(|path| format!("{}\n", path.display())).collect();
+            io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
+            Ok(EXIT_OK)
+        }
         Verb::Decode => match decode_lines(io::stdin().lock(), io::stdout().lock()) {
             Ok(0) => Ok(EXIT_OK),
             Ok(_) => Ok(EXIT_BAD_LINES),
@@ -69,6 +77,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     const USAGE: u8 = 64;
     if error.is::<tracing_subscriber::filter::ParseError>() {
         return USAGE;
+    }
+    if let Some(error) = error.downcast_ref::<KeysError>() {
+        return error.exit_code();
     }
     error.downcast_ref::<DaemonError>().map_or(SOFTWARE, DaemonError::exit_code)
 }

@@ -19,7 +19,7 @@ use crate::device::probe::ebpf::{self, EbpfOptions};
 use crate::device::probe::{Probe, ProbeError, RawBatch, platform, procfs, replay};
 use crate::device::raw_capture::CaptureWriter;
 pub use crate::device::service::ListenAddress;
-use crate::device::service::{ListenError, Server};
+use crate::device::service::{AccessOptions, ListenError, SHELL_USER_ID, Server, TlsError};
 use crate::device::session::{
     Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark, SessionManager,
 };
@@ -32,10 +32,15 @@ pub const DEFAULT_MAX_SESSIONS: usize = 16;
 /// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
 const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
 
+/// What only Android has, below the root.
+const ANDROID_MARK: &str = "system/build.prop";
+
 /// How a daemon is to run.
 pub struct DaemonOptions {
     /// Where it listens.
     pub listen: ListenAddress,
+    /// Who may connect, and how much they may ask.
+    pub access: AccessOptions,
     /// Where its records come from.
     pub probes: ProbeSource,
     /// Where raw captures go; `None`: clients cannot ask for one.
@@ -52,6 +57,7 @@ impl Default for DaemonOptions {
     fn default() -> Self {
         Self {
             listen: ListenAddress::Unix(PathBuf::from(DEFAULT_SOCKET_PATH)),
+            access: AccessOptions::default(),
             probes: ProbeSource::default(),
             raw_captures: None,
             spool: SpoolLimits::default(),
@@ -124,6 +130,12 @@ impl DaemonError {
             Self::Listen(ListenError::Taken { .. }) => 69,
             // 73, cannot create.
             Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. }) | Self::RawCaptures { .. } => 73,
+            // 64, usage: TCP needs more arguments.
+            Self::Listen(ListenError::Unprotected(_)) => 64,
+            // 66, no input; 65, its contents are wrong; 77, what should be secret is not.
+            Self::Listen(ListenError::Tls(TlsError::Read { .. })) => 66,
+            Self::Listen(ListenError::Tls(TlsError::Content { .. } | TlsError::Pair { .. })) => 65,
+            Self::Listen(ListenError::Tls(TlsError::Exposed { .. })) => 77,
             Self::NotPermitted { .. } => 77,
             Self::Replay { source: ProbeError::System { .. }, .. } => 66,
             Self::Replay { .. } => 65,
@@ -148,7 +160,13 @@ impl Daemon {
     ///
     /// When the daemon cannot listen or may not trace. That a probe does not work here is no error: clients are told.
     pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
-        let DaemonOptions { listen, probes, raw_captures, spool, max_sessions, system_root } = options;
+        let DaemonOptions { listen, access, probes, raw_captures, spool, max_sessions, system_root } = options;
+        Server::check(&listen, &access)?;
+        let mut access = access;
+        if system_root.join(ANDROID_MARK).exists() {
+            // Elsewhere 2000 is somebody's ordinary account.
+            access.users.insert(SHELL_USER_ID);
+        }
         if let Some(directory) = &raw_captures {
             std::fs::create_dir_all(directory)
                 .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
@@ -170,7 +188,8 @@ impl Daemon {
             replay,
         };
         let sessions = SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)?;
-        let server = Server::start(&listen, sessions.clone()).await?;
+        let server = Server::start_with(&listen, access, sessions.clone()).await?;
+        let listen = server.tcp_address().map_or(listen, ListenAddress::Tcp);
         tracing::info!(%listen, "listening");
         Ok(Self { sessions, server })
     }

@@ -4,6 +4,7 @@
 //! [`attribute`] (events), [`session`] (numbers, phases, accounts), [`event_bus`] (spool and subscribers), [`service`]
 //! (gRPC). [`daemon`] puts them together and is the only file that knows them all.
 
+pub mod access_settings;
 pub mod attribute;
 pub mod clock;
 pub mod command_line;
@@ -12,6 +13,7 @@ pub mod decode;
 pub mod decode_lines;
 pub mod device_info;
 pub mod event_bus;
+pub mod keys;
 pub mod probe;
 pub mod raw_capture;
 pub mod service;

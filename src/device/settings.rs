@@ -1,7 +1,7 @@
 //! The command line of `candord`: text, then settings.
 //!
 //! * **In:** arguments. **Out:** [`Settings`], which mean something, or an error that says what does not.
-//! * **May import:** `clap`, `daemon` (its options), `service` (its address).
+//! * **May import:** `clap`, `daemon` (its options), `service` (its address), `access_settings`, `keys`.
 //! * **Test it:** `cargo test device::settings`.
 //!
 //! Two stages: [`Arguments`] is what was typed, [`Settings`] what it means. Nothing later looks at text again.
@@ -11,10 +11,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
-use crate::device::daemon::{DaemonOptions, ProbeSource};
+use crate::device::access_settings::{AccessArguments, AccessSettingsError, KEYS_HELP, KeysArguments};
+use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource};
 use crate::device::event_bus::SpoolLimits;
+use crate::device::keys::KeysOptions;
 use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
-use crate::device::service::ListenAddressError;
+use crate::device::service::{AccessOptions, ListenAddress, ListenAddressError};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 const EXAMPLES: &str = "\
@@ -23,6 +25,8 @@ Examples:
   candord serve                                      listen on the usual socket; needs root
   candord serve --listen unix-abstract:candord       on a device; then, on the host:
                                                      adb forward tcp:50051 localabstract:candord
+  candord keys --out keys                            make certificates and a token, once; then, for TCP:
+  candord serve --listen tcp:127.0.0.1:50051 --keys keys
   candord serve --raw-captures /data/local/tmp/raw   let clients keep raw records (--keep-raw)
   candord serve --listen unix:/tmp/c.sock --replay FILE.candor-raw
                                                      give a captured session again; needs no root
@@ -64,6 +68,9 @@ enum CommandArguments {
     Serve(ServeArguments),
     /// Try every probe and tell what it can see here, and why not more
     Probes(ProbesArguments),
+    /// Make an authority, certificates for daemon and client, and a token, for TCP
+    #[command(after_help = KEYS_HELP)]
+    Keys(KeysArguments),
     /// Decode binder parcels: lines of JSON in, lines of JSON out
     #[command(after_help = DECODE_HELP)]
     Decode,
@@ -71,7 +78,7 @@ enum CommandArguments {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 struct ServeArguments {
-    /// Where to listen: unix:PATH or unix-abstract:NAME
+    /// Where to listen: unix:PATH, unix-abstract:NAME, or tcp:ADDRESS:PORT with --keys
     #[arg(long, default_value_t = format!("unix:{DEFAULT_SOCKET_PATH}"), value_name = "ADDRESS")]
     listen: String,
     /// Which eBPF programs to use
@@ -89,6 +96,11 @@ struct ServeArguments {
     /// Memory between the kernel and the daemon; a power of two
     #[arg(long, default_value_t = 8, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
     ring_megabytes: u32,
+    /// Sessions at a time
+    #[arg(long, default_value_t = DEFAULT_MAX_SESSIONS, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    max_sessions: usize,
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -134,6 +146,8 @@ pub enum Verb {
     Serve(Box<DaemonOptions>),
     /// Tell about the probes.
     Probes(EbpfOptions, Format),
+    /// Make certificates and a token.
+    Keys(KeysOptions),
     /// Decode parcels from standard input.
     Decode,
 }
@@ -144,6 +158,12 @@ pub enum SettingsError {
     /// The address.
     #[error("--listen {0}")]
     Listen(#[from] ListenAddressError),
+    /// Who may connect.
+    #[error(transparent)]
+    Access(#[from] AccessSettingsError),
+    /// TLS for an address that has none.
+    #[error("--listen {0}: --keys and --tls-cert are for TCP; a Unix socket asks the kernel who connects")]
+    TlsWithoutTcp(ListenAddress),
     /// The ring buffer.
     #[error("--ring-megabytes {0}: the size of the ring must be a power of two, such as {1}")]
     RingSize(u32, u32),
@@ -158,6 +178,7 @@ impl TryFrom<Arguments> for Settings {
                 Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
             }
             CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
+            CommandArguments::Keys(keys) => Verb::Keys(keys.into()),
             CommandArguments::Decode => Verb::Decode,
         };
         Ok(Self { log: arguments.log, verb })
@@ -179,13 +200,20 @@ impl TryFrom<ServeArguments> for DaemonOptions {
                 ring_bytes: serve.ring_megabytes << 20,
             }),
         };
+        let listen: ListenAddress = serve.listen.parse()?;
+        let access: AccessOptions = serve.access.try_into()?;
+        if access.tls.is_some() && !matches!(listen, ListenAddress::Tcp(_)) {
+            return Err(SettingsError::TlsWithoutTcp(listen));
+        }
         let bytes = usize::try_from(u64::from(serve.spool_megabytes) << 20).unwrap_or(usize::MAX);
         Ok(Self {
-            listen: serve.listen.parse()?,
+            listen,
+            access,
             probes,
             raw_captures: serve.raw_captures,
             // With the bytes given, the number of events is not what bounds the spool.
             spool: SpoolLimits { bytes, events: usize::MAX },
+            max_sessions: serve.max_sessions,
             ..Self::default()
         })
     }
@@ -206,7 +234,6 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::device::service::ListenAddress;
 
     fn settings(arguments: &[&str]) -> Result<Settings, SettingsError> {
         Arguments::try_parse_from([&["candord"], arguments].concat()).unwrap().try_into()
@@ -227,6 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn who_may_connect_reaches_the_daemon() {
+        let line = ["serve", "--listen", "tcp:127.0.0.1:0", "--keys", "k", "--allow-uid", "5", "--max-sessions", "3"];
+        let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&line) else { panic!() };
+        assert_eq!(options.listen, ListenAddress::Tcp(([127, 0, 0, 1], 0).into()));
+        assert!(options.access.tls.is_some() && options.access.users.contains(&5));
+        assert_eq!(options.max_sessions, 3);
+        let Ok(Settings { verb: Verb::Keys(keys), .. }) = settings(&["keys", "--out", "k"]) else { panic!() };
+        let expected = KeysOptions { directory: "k".into(), names: Vec::new(), days: 825, force: false };
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
     fn a_replay_takes_no_other_probes() {
         let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&["serve", "--replay", "x"]) else { panic!() };
         assert!(matches!(options.probes, ProbeSource::Replay(path) if *path == *"x"));
@@ -236,8 +275,10 @@ mod tests {
     #[test]
     fn what_means_nothing_is_refused() {
         assert!(matches!(settings(&["serve", "--ring-megabytes", "12"]), Err(SettingsError::RingSize(12, 16))));
-        let Err(error) = settings(&["serve", "--listen", "tcp:0.0.0.0:1"]) else { panic!() };
-        assert!(error.to_string().contains("TLS"), "{error}");
+        let Err(error) = settings(&["serve", "--listen", "localhost:1"]) else { panic!() };
+        assert!(error.to_string().contains("tcp:ADDRESS:PORT"), "{error}");
+        let Err(error) = settings(&["serve", "--keys", "k"]) else { panic!() };
+        assert!(error.to_string().contains("are for TCP"), "{error}");
         assert!(Arguments::try_parse_from(["candord", "serve", "--spool-megabytes", "0"]).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use candor::device::probe::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
-use candor::device::service::{ListenAddress, Server};
+use candor::device::service::{AccessOptions, ListenAddress, Server};
 use candor::device::session::{Interpretation, Interpreter, ManagerOptions, Preparation, SessionManager};
 use candor::event::{
     App, DeviceInfo, Event, EventBody, Family, Fidelity, FileOpen, OpenAccess, Outcome, PackageList, Phase, ProbeId,
@@ -299,6 +299,21 @@ impl Daemon {
         let socket = directory.path().join("candord.sock");
         let server = Server::start(&ListenAddress::Unix(socket.clone()), sessions.clone()).await.unwrap();
         Self { script, sessions, socket, server, _directory: directory }
+    }
+
+    /// Over TCP, on a port that the system chooses; or at the path of `socket`.
+    pub async fn start_access(listen: Option<ListenAddress>, access: AccessOptions) -> Self {
+        let script = Script::default();
+        let sessions = SessionManager::start(manager_options(), vec![script.probe()], Vec::new()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("candord.sock");
+        let listen = listen.unwrap_or_else(|| ListenAddress::Unix(socket.clone()));
+        let server = Server::start_with(&listen, access, sessions.clone()).await.unwrap();
+        Self { script, sessions, socket, server, _directory: directory }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.tcp_address().unwrap().port()
     }
 
     pub async fn channel(&self) -> Channel {

@@ -1,10 +1,12 @@
 //! The methods of `candor.v1.CandorService`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::access::Access;
 use super::status::{session_status, wire_status};
 use super::{batches, queries};
 use crate::device::clock;
@@ -15,6 +17,7 @@ use crate::wire::proto::candor_service_server::CandorService;
 
 pub(super) struct Rpc {
     pub(super) sessions: SessionManager,
+    pub(super) access: Arc<Access>,
 }
 
 #[tonic::async_trait]
@@ -117,6 +120,13 @@ impl CandorService for Rpc {
         let phase = phase(name)?;
         let time_ns = self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::MarkPhaseResponse { time_ns }))
+    }
+
+    async fn get_status(
+        &self,
+        _request: Request<proto::GetStatusRequest>,
+    ) -> Result<Response<proto::GetStatusResponse>, Status> {
+        Ok(Response::new(proto::GetStatusResponse { access: Some(self.access.status()) }))
     }
 }
 

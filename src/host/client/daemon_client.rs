@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use super::{Address, ClientError};
+use super::tls::{Bearer, Complaint, Trust};
+use super::{AccessReport, Address, ClientError};
 use crate::event::{ClockAnchor, DeviceInfo, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::{WireError, proto};
 use proto::candor_service_client::CandorServiceClient;
@@ -94,8 +95,10 @@ impl TryFrom<proto::SessionSummary> for SessionRow {
 /// A connection to a daemon. Clones share it.
 #[derive(Debug, Clone)]
 pub struct DaemonClient {
-    service: CandorServiceClient<Channel>,
+    service: CandorServiceClient<InterceptedService<Channel, Bearer>>,
     address: Address,
+    /// What TLS had to say; never anything on a Unix socket.
+    complaint: Complaint,
 }
 
 impl DaemonClient {
@@ -105,31 +108,40 @@ impl DaemonClient {
     ///
     /// When nothing listens there, it may not be opened, or what listens is no daemon.
     pub async fn connect(address: &Address) -> Result<Self, ClientError> {
-        let connector_address = address.clone();
-        let opened = address.open().map_err(|source| ClientError::connecting(address, source))?;
+        let trust = match address {
+            Address::Tls { host, credentials, .. } => Some(
+                Trust::read(host, credentials)
+                    .map_err(|source| ClientError::Credentials { address: address.clone(), source })?,
+            ),
+            Address::Path(_) | Address::Abstract(_) => None,
+        };
+        let complaint = trust.as_ref().map(|trust| trust.complaint.clone()).unwrap_or_default();
+        let bearer = trust.as_ref().map(|trust| trust.bearer.clone()).unwrap_or_default();
+        let opened = address.open(trust.as_ref()).await.map_err(|source| ClientError::connecting(address, source))?;
         // The first connection is the one that was just opened; later ones, after a loss, are opened anew.
         let opened = std::sync::Arc::new(std::sync::Mutex::new(Some(opened)));
+        let connector_address = address.clone();
         let connector = service_fn(move |_: Uri| {
             let first = opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            let address = connector_address.clone();
+            let (address, trust) = (connector_address.clone(), trust.clone());
             async move {
                 let stream = match first {
                     Some(stream) => stream,
-                    None => address.open()?,
+                    None => address.open(trust.as_ref()).await?,
                 };
-                Ok::<_, std::io::Error>(TokioIo::new(UnixStream::from_std(stream)?))
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
             }
         });
-        // The name is required by HTTP/2 and means nothing on a Unix socket.
+        // The name is required by HTTP/2 and means nothing here: the connector knows where to go.
         let endpoint = Endpoint::from_static("http://candord");
         let connecting = endpoint.connect_with_connector(connector);
         let not_a_daemon = |detail: String| ClientError::NotADaemon { address: address.clone(), detail };
         let channel = tokio::time::timeout(ANSWER_DEADLINE, connecting)
             .await
             .map_err(|_elapsed| not_a_daemon("it does not answer".to_owned()))?
-            .map_err(|error| not_a_daemon(error.to_string()))?;
-        let service = CandorServiceClient::new(channel).max_decoding_message_size(LONGEST_MESSAGE);
-        Ok(Self { service, address: address.clone() })
+            .map_err(|error| not_a_daemon(error.to_string()).or_complaint(&complaint))?;
+        let service = CandorServiceClient::with_interceptor(channel, bearer).max_decoding_message_size(LONGEST_MESSAGE);
+        Ok(Self { service, address: address.clone(), complaint })
     }
 
     /// Describes the device. The first call on a connection: if it fails in the transport, no daemon listens there.
@@ -139,7 +151,7 @@ impl DaemonClient {
     /// When the daemon does not answer, or not in our language.
     pub async fn device(&mut self) -> Result<DeviceDescription, ClientError> {
         let address = self.address.clone();
-        let answer = in_time(&address, self.service.get_device(proto::GetDeviceRequest {})).await;
+        let answer = in_time(&address, &self.complaint, self.service.get_device(proto::GetDeviceRequest {})).await;
         let answer = answer.map_err(|error| match error {
             ClientError::Gone { address, detail } => ClientError::NotADaemon { address, detail },
             other => other,
@@ -154,13 +166,27 @@ impl DaemonClient {
         understand().map_err(|source| ClientError::Answer { address, source })
     }
 
+    /// Whom the daemon let in, and what it refused; nothing when it is of a version that does not tell.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon is gone, or refuses.
+    pub async fn access(&mut self) -> Result<Option<AccessReport>, ClientError> {
+        match in_time(&self.address, &self.complaint, self.service.get_status(proto::GetStatusRequest {})).await {
+            Ok(status) => Ok(status.access.map(AccessReport::from)),
+            Err(ClientError::NotADaemon { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The device's packages.
     ///
     /// # Errors
     ///
     /// When the daemon is gone, or its answer is not understood.
     pub async fn packages(&mut self) -> Result<PackageList, ClientError> {
-        let answer = in_time(&self.address, self.service.list_packages(proto::ListPackagesRequest {})).await?;
+        let answer =
+            in_time(&self.address, &self.complaint, self.service.list_packages(proto::ListPackagesRequest {})).await?;
         self.understood(answer.packages.unwrap_or_default().try_into())
     }
 
@@ -180,7 +206,7 @@ impl DaemonClient {
                 ..proto::SessionLimits::default()
             }),
         };
-        let answer = in_time(&self.address, self.service.start_session(request)).await?;
+        let answer = in_time(&self.address, &self.complaint, self.service.start_session(request)).await?;
         let header = self.understood(answer.header.unwrap_or_default().try_into())?;
         Ok(StartedSession { header, raw_capture_path: answer.raw_capture_path })
     }
@@ -192,7 +218,7 @@ impl DaemonClient {
     /// When there is no such session, or the daemon is gone.
     pub async fn stop_session(&mut self, session_id: &str) -> Result<(), ClientError> {
         let request = proto::StopSessionRequest { session_id: session_id.to_owned() };
-        in_time(&self.address, self.service.stop_session(request)).await?;
+        in_time(&self.address, &self.complaint, self.service.stop_session(request)).await?;
         Ok(())
     }
 
@@ -202,7 +228,8 @@ impl DaemonClient {
     ///
     /// When the daemon is gone.
     pub async fn sessions(&mut self) -> Result<Vec<SessionRow>, ClientError> {
-        let answer = in_time(&self.address, self.service.list_sessions(proto::ListSessionsRequest {})).await?;
+        let answer =
+            in_time(&self.address, &self.complaint, self.service.list_sessions(proto::ListSessionsRequest {})).await?;
         self.understood(answer.sessions.into_iter().map(SessionRow::try_from).collect())
     }
 
@@ -217,7 +244,7 @@ impl DaemonClient {
             phase: phase.to_string(),
             note: note.to_owned(),
         };
-        Ok(in_time(&self.address, self.service.mark_phase(request)).await?.time_ns)
+        Ok(in_time(&self.address, &self.complaint, self.service.mark_phase(request)).await?.time_ns)
     }
 
     /// Streams a session from its beginning.
@@ -236,7 +263,7 @@ impl DaemonClient {
     /// When there is no such session, it has no event before that one, or the daemon is gone.
     pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
         let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
-        let stream = in_time(&self.address, self.service.stream_events(request)).await?;
+        let stream = in_time(&self.address, &self.complaint, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
     }
 
@@ -253,11 +280,12 @@ impl DaemonClient {
 /// The answer of a call, or why there is none.
 async fn in_time<T>(
     address: &Address,
+    complaint: &Complaint,
     call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 ) -> Result<T, ClientError> {
     match tokio::time::timeout(ANSWER_DEADLINE, call).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(ClientError::status(address, &status)),
+        Ok(Err(status)) => Err(ClientError::status(address, &status).or_complaint(complaint)),
         Err(_elapsed) => Err(ClientError::Gone {
             address: address.clone(),
             detail: format!("no answer within {} s", ANSWER_DEADLINE.as_secs()),

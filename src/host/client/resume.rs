@@ -112,7 +112,12 @@ impl Pump {
             match self.client.stream_from(&self.session_id, self.place.next_sequence()).await {
                 Ok(stream) => return Ok(stream),
                 // The daemon is back and has no such session, or the like: waiting does not help.
-                Err(error @ (ClientError::Refused { .. } | ClientError::NotPermitted { .. })) => return Err(error),
+                Err(
+                    error @ (ClientError::Refused { .. }
+                    | ClientError::NotPermitted { .. }
+                    | ClientError::NotAdmitted { .. }
+                    | ClientError::NotTrusted { .. }),
+                ) => return Err(error),
                 Err(error) => last = error,
             }
         }

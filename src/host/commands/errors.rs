@@ -3,7 +3,7 @@
 use tonic::Code;
 
 use super::{CommandError, Exit};
-use crate::host::client::ClientError;
+use crate::host::client::{ClientError, CredentialsError};
 use crate::host::recording::{ImportError, RecordingError};
 
 impl From<ClientError> for CommandError {
@@ -14,7 +14,15 @@ impl From<ClientError> for CommandError {
             | ClientError::NotADaemon { .. }
             | ClientError::Gone { .. }
             | ClientError::Answer { .. } => Exit::Unavailable,
-            ClientError::NotPermitted { .. } => Exit::NoPermission,
+            ClientError::NotPermitted { .. } | ClientError::NotTrusted { .. } | ClientError::NotAdmitted { .. } => {
+                Exit::NoPermission
+            }
+            ClientError::Credentials { source, .. } => match source {
+                CredentialsError::NoAuthority | CredentialsError::HalfAPair => Exit::Usage,
+                CredentialsError::Read { .. } => Exit::NoInput,
+                CredentialsError::Exposed { .. } => Exit::NoPermission,
+                CredentialsError::Content { .. } => Exit::BadData,
+            },
             ClientError::Refused { code, .. } => match code {
                 Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange => Exit::Usage,
                 Code::PermissionDenied | Code::Unauthenticated => Exit::NoPermission,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::terminal::{BAD, FAINT, GOOD, STRONG, Table, WARN, harmless, output_error, stdout, stdout_width};
 use super::{CommandError, Exit};
 use crate::event::ProbeState;
-use crate::host::client::{Address, DaemonClient};
+use crate::host::client::{AccessReport, Address, DaemonClient, DeviceDescription};
 
 /// A form of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,12 +25,24 @@ pub(super) struct InfoCommand {
     format: ListFormat,
 }
 
+/// What `candor info --format json` prints.
+#[derive(serde::Serialize)]
+struct Description {
+    #[serde(flatten)]
+    description: DeviceDescription,
+    /// Missing when the daemon does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<AccessReport>,
+}
+
 /// Prints the device's description.
 pub(super) async fn info(address: &Address, command: &InfoCommand) -> Result<Exit, CommandError> {
-    let description = DaemonClient::connect(address).await?.device().await?;
+    let mut client = DaemonClient::connect(address).await?;
+    let description = client.device().await?;
+    let access = client.access().await?;
     let mut out = stdout();
     if command.format == ListFormat::Json {
-        print_json(&mut out, &description)?;
+        print_json(&mut out, &Description { description, access })?;
         return Ok(Exit::Ok);
     }
     let device = &description.device;
@@ -44,6 +56,12 @@ pub(super) async fn info(address: &Address, command: &InfoCommand) -> Result<Exi
     ];
     for (name, value) in facts {
         writeln!(out, "{STRONG}{name:<11}{STRONG:#}{}", harmless(value)).map_err(output_error)?;
+    }
+    if let Some(access) = &access {
+        let refusals: Vec<_> =
+            access.refusals.iter().map(|refusal| format!("{} {}", refusal.count, refusal.reason)).collect();
+        let refused = if refusals.is_empty() { "nothing".to_owned() } else { refusals.join(", ") };
+        writeln!(out, "{STRONG}{:<11}{STRONG:#}{}", "refused", harmless(&refused)).map_err(output_error)?;
     }
     writeln!(out).map_err(output_error)?;
     let mut table = Table::new(&["FAMILY", "PROBE", "STATE", "REASON"]);

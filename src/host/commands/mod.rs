@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
-use crate::host::client::Address;
+use crate::host::client::{Address, Credentials};
 use lessons::{LESSONS, exit_list};
 
 /// The command line.
@@ -50,11 +50,38 @@ use lessons::{LESSONS, exit_list};
     max_term_width = 100
 )]
 struct CommandLine {
-    /// Where the daemon listens: unix:PATH or unix-abstract:NAME
+    /// Where the daemon listens: unix:PATH, unix-abstract:NAME or tcp+tls:HOST:PORT
     #[arg(long, global = true, env = "CANDOR_DAEMON", hide_env_values = true, value_name = "ADDRESS", default_value_t = Address::default())]
     daemon: Address,
+    #[command(flatten)]
+    tls: TlsArguments,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// What a daemon behind `tcp+tls:` is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For tcp+tls, files that `candord keys` made")]
+struct TlsArguments {
+    /// The authority that the daemon's certificate comes from
+    #[arg(long, global = true, env = "CANDOR_CA", hide_env_values = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// This client's certificate
+    #[arg(long, global = true, env = "CANDOR_CERT", hide_env_values = true, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The certificate's key
+    #[arg(long, global = true, env = "CANDOR_KEY", hide_env_values = true, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The token, instead of a certificate
+    #[arg(long, global = true, env = "CANDOR_TOKEN_FILE", hide_env_values = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl From<TlsArguments> for Credentials {
+    fn from(arguments: TlsArguments) -> Self {
+        let TlsArguments { ca, cert, key, token_file } = arguments;
+        Self { authority: ca, certificate: cert, key, token: token_file }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,7 +172,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, embedded: StartEmbedd
 }
 
 fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandError> {
-    let daemon = line.daemon;
+    let daemon = line.daemon.with_credentials(line.tls.into());
     match line.verb {
         Verb::Run(command) => run::run(&runtime()?, embedded, &command),
         Verb::Record(command) => runtime()?.block_on(record::record(&daemon, command)),

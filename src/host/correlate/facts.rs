@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clock::Clock;
 use super::correlator::Effect;
 use super::coverage::Seen;
+use super::drafts;
 use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
@@ -184,6 +185,7 @@ impl Facts<'_> {
             subject,
             message,
             contradicts,
+            only_drafts: Vec::new(),
             actors: actors.into_iter().collect(),
             phases: phases
                 .into_iter()
@@ -221,7 +223,8 @@ impl Facts<'_> {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::judge(rule, self)).collect();
+        let mut rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::judge(rule, self)).collect();
+        drafts::point_out(self, &mut rules);
         let profiles = profiles::judge(self, &self.profiles);
         let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
         let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
@@ -262,6 +265,7 @@ impl Facts<'_> {
             name: app.name.clone(),
             version: app.version.clone(),
             kind: app.kind.clone(),
+            app_type: app.app_type.and_then(|id| self.ontology.app_types.get(id)).map(|entry| entry.id.clone()),
             terms_file: self.terms.file.clone(),
             judged: self.judged.iter().cloned().collect(),
             left_out: self.left_out.iter().cloned().collect(),

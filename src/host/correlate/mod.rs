@@ -23,6 +23,7 @@ mod clock;
 mod contacts;
 mod correlator;
 mod coverage;
+mod drafts;
 mod facts;
 mod flows;
 mod limits;

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::correlator::Effect;
+use super::drafts;
 use super::facts::Facts;
 use super::standing::{DataStanding, Party, PartyStanding, named, place_in_words};
 use super::verdict::Notice;
+use crate::host::ontology::Need;
 
 /// All notices, sorted, each once.
 pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
@@ -117,6 +119,8 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
         );
     }
     unexercised(facts, &mut note);
+    not_necessary(facts, &mut note);
+    drafts::notices(facts, &mut note);
     notices.into_iter().collect()
 }
 
@@ -152,6 +156,30 @@ fn unexercised(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
                 ),
             );
         }
+    }
+}
+
+/// What was read and the basic function of an app of this type does not need. Collecting it is allowed with consent, so
+/// that this is no violation.
+fn not_necessary(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
+    let app_type = facts.terms.app.app_type.and_then(|id| facts.ontology.app_types.get(id));
+    let Some(app_type) = app_type else { return };
+    for tuple in facts.readings() {
+        let id = facts.ontology.data_types.id_of(tuple.data_type);
+        let what = match app_type.needs(tuple.data_type, &facts.ontology.data_types) {
+            Need::Necessary => continue,
+            Need::ForAPart(when) => format!("necessary only {when}"),
+            Need::NotNecessary => "not necessary".to_owned(),
+        };
+        let doubt = if app_type.checked { "" } else { "; the entry was not yet compared with the rule's text" };
+        note(
+            "not_necessary",
+            format!(
+                "{id} was read and is {what} for the basic function of \"{}\" ({}) by the 2021 rule: the app must work \
+                 for who declines it{doubt}",
+                app_type.id, app_type.name_zh
+            ),
+        );
     }
 }
 

@@ -217,6 +217,9 @@ pub struct Finding {
     /// The statement it contradicts; absent when no statement covers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contradicts: Option<StatementRef>,
+    /// Unconfirmed drafts that would cover it, were they confirmed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_drafts: Vec<StatementRef>,
     /// Who acted, sorted.
     pub actors: Vec<Actor>,
     /// In which phases, how often.
@@ -439,7 +442,7 @@ pub struct ObservedRecipient {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
-    /// `unexercised_statement`.
+    /// `unexercised_statement`, `not_necessary`, `unconfirmed_draft`.
     pub kind: &'static str,
     /// In one English sentence.
     pub message: String,
@@ -514,6 +517,9 @@ pub struct CheckedApp {
     pub version: String,
     /// Type of app, in the words of the terms.
     pub kind: String,
+    /// The id of its type by the rule on necessary personal information, when the terms say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_type: Option<String>,
     /// The file of the terms.
     pub terms_file: String,
     /// Apps whose events were judged.

@@ -43,6 +43,9 @@ pub struct Differences {
 /// Every condition of a statement in words.
 fn conditions(statement: &Statement) -> String {
     let mut words = vec![statement.timing.in_words()];
+    if statement.draft {
+        words.insert(0, "an unconfirmed draft".to_owned());
+    }
     let mut add = |what: &str, value: String| {
         if !value.is_empty() {
             words.push(format!("{what} {value}"));
@@ -200,6 +203,9 @@ pub fn explain(
         let named = statement.data_types.iter().copied().filter(|named| types.covers(*named, data_type));
         let nearest = named.min_by_key(|named| usize::from(*named != data_type));
         match nearest {
+            // A draft is shown, and says nothing until somebody confirms it.
+            Some(_) if statement.draft => {}
+            None if statement.draft => continue,
             Some(named) if denial => denied |= types.covers(named, data_type),
             Some(named) => {
                 exact |= named == data_type;

@@ -16,6 +16,17 @@ pub(super) fn statements(source: &SourceFile, ontology: &Ontology, draft: &Draft
     shared_and_denied(source, ontology, draft, problems);
     repeated_shares(source, ontology, draft, problems);
     owners_of_domains(source, ontology, draft, problems);
+    unconfirmed(source, draft, problems);
+}
+
+/// One warning for all of them: a policy gives dozens.
+fn unconfirmed(source: &SourceFile, draft: &Draft, problems: &mut Diagnostics) {
+    let mut drafts = draft.statements.iter().filter(|placed| placed.statement.draft);
+    let Some(first) = drafts.next() else { return };
+    let message =
+        format!("{} statements are unconfirmed drafts: they neither declare nor deny anything", 1 + drafts.count());
+    let help = "read each beside its wording, then run `candor terms confirm`, or delete it".to_owned();
+    problems.warning(source, &first.span, message, Some(help));
 }
 
 /// Lists say the same of several SDKs, occasions and systems; in terms written by hand it is a slip.
@@ -108,7 +119,8 @@ fn may_be_same(left: Option<&Party>, right: Option<&Party>) -> bool {
 
 fn contacts(draft: &Draft) -> impl Iterator<Item = &Placed> + Clone {
     draft.statements.iter().filter(|placed| {
-        matches!(placed.statement.act, Act::Collect | Act::Share) && placed.statement.third_party().is_some()
+        let statement = &placed.statement;
+        matches!(statement.act, Act::Collect | Act::Share) && !statement.draft && statement.third_party().is_some()
     })
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::event::Phase;
-use crate::host::ontology::{Domain, RecipientId, TypeId};
+use crate::host::ontology::{AppTypeId, Domain, RecipientId, TypeId};
 
 /// Phases in which the app is not on the screen.
 pub(super) const OFF_SCREEN: &[&str] = &["background", "killed"];
@@ -75,6 +75,8 @@ pub struct DeclaredApp {
     pub name: String,
     /// What kind of app it is, in the words of the terms; empty when they do not say.
     pub kind: String,
+    /// Its type by the rule on necessary personal information; `None` when the terms do not say.
+    pub app_type: Option<AppTypeId>,
     /// The version that the terms are for; empty when they do not say.
     pub version: String,
     /// Domains (suffixes) of the developer.
@@ -219,6 +221,8 @@ pub struct Statement {
     pub timing: Timing,
     /// At most so many accesses in any minute, for each data type; `None` when the terms do not say.
     pub max_per_minute: Option<u32>,
+    /// Made from running text and not confirmed by a person: it declares nothing and denies nothing.
+    pub draft: bool,
     /// Where it was said.
     pub place: Provenance,
 }
@@ -240,6 +244,7 @@ impl Statement {
             ephemeral: None,
             timing: Timing::default(),
             max_per_minute: None,
+            draft: false,
             place,
         }
     }
@@ -270,7 +275,7 @@ pub enum NotUnderstoodReason {
     OtherSystem,
     /// A permission: it tells what may be accessed, and declares no collection.
     Permission,
-    /// A denial about a third party or one occasion, which the model has no place for.
+    /// A denial about a third party, one occasion or under a condition, which the model has no place for.
     Denial,
     /// An id of the Data safety form that is not known.
     UnknownId,
@@ -318,7 +323,7 @@ impl NotUnderstoodReason {
             Self::NoThirdParty => "data without a third party in a list of third parties",
             Self::OtherSystem => "said of another system than Android",
             Self::Permission => "a permission: may be accessed, not declared as collected",
-            Self::Denial => "a denial about a third party",
+            Self::Denial => "a denial about a third party, or under a condition",
             Self::UnknownId => "not an id of the form that is known",
             Self::Contradiction => "contradicts another answer",
         }
@@ -355,7 +360,8 @@ pub struct DeclaredTerms {
     pub file: String,
     /// The app.
     pub app: DeclaredApp,
-    /// What it says, ordered by act, then as in the file.
+    /// What it says, ordered by act, then as in the file; drafts too. What asks what is declared goes through the
+    /// methods below, which leave drafts out.
     pub statements: Vec<Statement>,
     /// What an importer left in the file as not understood.
     pub not_understood: Vec<NotUnderstood>,
@@ -363,7 +369,12 @@ pub struct DeclaredTerms {
 
 impl DeclaredTerms {
     fn of(&self, act: Act) -> impl Iterator<Item = &Statement> {
-        self.statements.iter().filter(move |statement| statement.act == act)
+        self.statements.iter().filter(move |statement| statement.act == act && !statement.draft)
+    }
+
+    /// What nobody has confirmed yet.
+    pub fn drafts(&self) -> impl Iterator<Item = &Statement> {
+        self.statements.iter().filter(|statement| statement.draft)
     }
 
     /// What is collected, by whomever.
@@ -374,7 +385,7 @@ impl DeclaredTerms {
     /// What says that there is contact with a third party: passing on to it, and collecting by it.
     pub fn contacts(&self) -> impl Iterator<Item = &Statement> {
         let contact = |statement: &&Statement| {
-            matches!(statement.act, Act::Collect | Act::Share) && statement.third_party().is_some()
+            matches!(statement.act, Act::Collect | Act::Share) && !statement.draft && statement.third_party().is_some()
         };
         self.statements.iter().filter(contact)
     }

@@ -9,7 +9,7 @@ use super::model::{
     Provenance, Statement, Subject, Timing,
 };
 use crate::event::{Phase, WELL_KNOWN_PHASES};
-use crate::host::ontology::{Domain, Ontology, TypeId};
+use crate::host::ontology::{AppTypeId, Domain, Ontology, TypeId};
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
 
 /// A statement as read: the model, and where its parts stand, for the lint.
@@ -27,8 +27,9 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// What is said of an act; drafts say nothing yet, so that they cannot contradict anything.
     pub(super) fn of(&self, act: Act) -> impl Iterator<Item = &Placed> + Clone {
-        self.statements.iter().filter(move |placed| placed.statement.act == act)
+        self.statements.iter().filter(move |placed| placed.statement.act == act && !placed.statement.draft)
     }
 }
 
@@ -99,6 +100,7 @@ impl Reading<'_> {
         let package = table.required_string("package", problems);
         let name = table.string("name", problems);
         let kind = table.string("type", problems);
+        let app_type = table.string("app_type", problems).and_then(|given| self.app_type(&given, problems));
         let version = table.string("version", problems);
         *first_party = self.domains(&mut table, "first_party_domains", problems);
         table.finish(problems);
@@ -119,9 +121,21 @@ impl Reading<'_> {
             name: name.map_or_else(|| package.value.clone(), |name| name.value),
             package: package.value,
             kind: kind.map(|kind| kind.value).unwrap_or_default(),
+            app_type,
             version: version.map(|version| version.value).unwrap_or_default(),
             first_party_domains: first_party.iter().map(|domain| domain.value.clone()).collect(),
         })
+    }
+
+    fn app_type(&self, given: &Located<String>, problems: &mut Diagnostics) -> Option<AppTypeId> {
+        let types = &self.ontology.app_types;
+        let found = types.find(&given.value);
+        if found.is_none() {
+            let help = suggest(&given.value, types.ids())
+                .or_else(|| Some("`candor terms app-types` lists the known types".to_owned()));
+            problems.error(self.source, &given.span, format!("unknown app type \"{}\"", given.value), help);
+        }
+        found
     }
 
     fn statement(&self, act: Act, mut table: TableReader<'_>, problems: &mut Diagnostics) -> Option<Placed> {
@@ -152,6 +166,7 @@ impl Reading<'_> {
         if act == Act::Collect {
             statement.max_per_minute = table.positive("max_per_minute", problems);
         }
+        statement.draft = table.boolean("draft", problems).unwrap_or(false);
         statement.place.origin = self.origin(&mut table, problems).map(Box::new);
         statement.place.line = self.source.line_of(span.start);
         table.finish(problems);

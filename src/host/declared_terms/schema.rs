@@ -23,6 +23,14 @@ pub fn schema(ontology: &Ontology) -> Value {
     let confidences: Vec<&str> = Confidence::ALL.iter().map(|known| known.as_str()).collect();
     let reasons: Vec<&str> = NotUnderstoodReason::ALL.iter().map(|known| known.as_str()).collect();
 
+    let app_types: Vec<Value> = ontology
+        .app_types
+        .iter()
+        .map(|entry| json!({ "const": entry.id, "description": format!("{} ({})", entry.name_en, entry.name_zh) }))
+        .collect();
+    let draft =
+        truth("Read from running text and not confirmed by a person yet: it declares nothing and denies nothing.");
+
     let data_types = json!({ "type": "array", "items": { "anyOf": types }, "uniqueItems": true, "description": "Ids of data types; `candor terms types` lists them." });
     let party = |about: &str| json!({ "description": about, "anyOf": [{ "enum": recipients }, { "type": "string", "minLength": 1 }] });
     let domains = texts("Domain suffixes or addresses. They include every name below them.");
@@ -80,6 +88,10 @@ pub fn schema(ontology: &Ontology) -> Value {
                     "package": { "type": "string", "pattern": "^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$", "description": "Package name." },
                     "name": text("The name that people know it by."),
                     "type": text("What kind of app it is."),
+                    "app_type": {
+                        "description": "Its type by the rule on necessary personal information; `candor terms app-types` lists them.",
+                        "anyOf": [{ "anyOf": app_types }, { "type": "string", "minLength": 1 }],
+                    },
                     "version": text("The version that the terms are for."),
                     "first_party_domains": domains,
                 },
@@ -89,19 +101,22 @@ pub fn schema(ontology: &Ontology) -> Value {
                 "domains": domains,
                 "data_types": data_types,
                 "max_per_minute": number("At most so many accesses in any minute, for each data type."),
+                "draft": draft,
                 "from": from,
             }))),
             "share": table("These types go to this recipient.", &[], conditions(json!({
                 "recipient": party("Needed, except in an imported statement that names nobody."),
                 "domains": domains,
                 "data_types": data_types,
+                "draft": draft,
                 "from": from,
             }))),
-            "not_collect": table("These types are never collected.", &["data_types"], json!({ "data_types": data_types, "from": from })),
+            "not_collect": table("These types are never collected.", &["data_types"], json!({ "data_types": data_types, "draft": draft, "from": from })),
             "not_share": table("Nothing, or none of these types, goes to these recipients.", &[], json!({
                 "recipient": party("Without it and without domains: any third party."),
                 "domains": domains,
                 "data_types": data_types,
+                "draft": draft,
                 "from": from,
             })),
             "not_understood": table("What an importer left for a person.", &["file", "at", "wording", "reason"], json!({

@@ -14,6 +14,8 @@ pub struct Head<'a> {
     pub name: Option<&'a str>,
     /// What kind of app it is.
     pub kind: Option<&'a str>,
+    /// The id of its type by the rule on necessary personal information.
+    pub app_type: Option<&'a str>,
     /// Its version.
     pub version: Option<&'a str>,
     /// Domains of the developer.
@@ -38,7 +40,9 @@ pub fn to_toml(
     }
     line_of(&mut out, "[app]");
     pair(&mut out, "package", &quoted(head.package));
-    for (key, value) in [("name", head.name), ("type", head.kind), ("version", head.version)] {
+    for (key, value) in
+        [("name", head.name), ("type", head.kind), ("app_type", head.app_type), ("version", head.version)]
+    {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
             pair(&mut out, key, &quoted(value));
         }
@@ -66,6 +70,9 @@ pub fn to_toml(
 
 fn write_statement(out: &mut String, statement: &Statement, ontology: &Ontology) {
     line_of(out, &format!("\n[[{}]]", statement.act));
+    if statement.draft {
+        pair(out, "draft", "true");
+    }
     if let Some(party) = statement.third_party() {
         let key = if statement.act == Act::Collect { "by" } else { "recipient" };
         if !party.name.is_empty() {

@@ -4,12 +4,14 @@
 //! * **May import:** `host::toml_source`.
 //! * **Test it:** `cargo test host::ontology`; the tests lint both files.
 
+mod app_types;
 mod data_types;
 mod domain;
 mod names;
 mod platform_sources;
 mod recipients;
 
+pub use app_types::{AppType, AppTypeId, AppTypes, Need};
 pub use data_types::{DataName, DataType, DataTypes, TypeId};
 pub use domain::{Domain, DomainError, suffix_covers};
 pub use names::{is_ignored, name_key, plain};
@@ -37,6 +39,9 @@ const RECIPIENTS: &[Table] = &[
 const PLATFORM_SOURCES: &[Table] =
     &[("data/platform_sources.toml (built in)", include_str!("../../../data/platform_sources.toml"))];
 
+/// The built-in tables of app types.
+const APP_TYPES: &[Table] = &[("data/app_types.toml (built in)", include_str!("../../../data/app_types.toml"))];
+
 /// Data types, where the platform gives them, and recipients.
 #[derive(Debug)]
 pub struct Ontology {
@@ -46,6 +51,8 @@ pub struct Ontology {
     pub platform: PlatformSources,
     /// Owners of domains and addresses.
     pub recipients: Recipients,
+    /// Types of apps and what the basic function of each needs.
+    pub app_types: AppTypes,
 }
 
 impl Ontology {
@@ -75,11 +82,12 @@ impl Ontology {
         let platform_sources = with_built_in(PLATFORM_SOURCES, &[]);
         let data_types = DataTypes::load(&type_sources, &mut problems);
         let platform = PlatformSources::load(&platform_sources, &data_types, &mut problems);
+        let app_types = AppTypes::load(&with_built_in(APP_TYPES, &[]), &data_types, &mut problems);
         let recipients = Recipients::load(&recipient_sources, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
-        Ok(Self { data_types, platform, recipients })
+        Ok(Self { data_types, platform, recipients, app_types })
     }
 }
 

@@ -21,26 +21,43 @@ const TRADITIONAL: &str = "設设備备標标識识資资訊讯訪访問问碼�
 繼继續续義义習习聲声聽听腦脑臉脸舉举舊旧艙舱莊庄蓋盖藝艺藥药蘭兰術术衛卫補补製制複复覺觉觀观討讨訓训託托設设診诊詞词試试詢询該该\
 詳详認认誌志說说課课誰谁請请諮咨證证警警譯译議议豐丰負负責责費费貸贷貼贴貿贸賓宾賞赏賢贤賣卖質质購购赛赛軸轴較较輔辅輕轻輛辆輪轮\
 轉转農农迴回這这進进過过違违遞递遷迁鄉乡醫医針针銷销錢钱錯错鎮镇門门閉闭閒闲間间陸陆陽阳際际雖虽電电頂顶頻频題题額额顏颜類类顧顾\
-飯饭餐餐館馆駕驾驟骤髮发鬆松鮮鲜點点黨党";
+飯饭餐餐館馆駕驾驟骤髮发鬆松鮮鲜點点黨党郵邮蒐搜夥伙";
+
+/// The block of ideographs that all those characters are in. None of them has a compatibility form or a lower case.
+const IDEOGRAPHS: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{9fff}';
 
 /// The simplified form of a traditional character of [`TRADITIONAL`]; any other character as it is.
 fn simplified(character: char) -> char {
-    static TABLE: std::sync::OnceLock<HashMap<char, char>> = std::sync::OnceLock::new();
+    // A place for each ideograph: pages are made of them, and a map took most of the time of an import.
+    static TABLE: std::sync::OnceLock<Vec<char>> = std::sync::OnceLock::new();
+    let place =
+        |character: char| usize::try_from(u32::from(character).checked_sub(u32::from(*IDEOGRAPHS.start()))?).ok();
     let table = TABLE.get_or_init(|| {
+        let mut table: Vec<char> = IDEOGRAPHS.collect();
         let characters: Vec<char> = TRADITIONAL.chars().collect();
-        characters.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+        for pair in characters.chunks_exact(2) {
+            if let [from, to] = pair
+                && let Some(entry) = place(*from).and_then(|place| table.get_mut(place))
+            {
+                *entry = *to;
+            }
+        }
+        table
     });
-    table.get(&character).copied().unwrap_or(character)
+    place(character).and_then(|place| table.get(place).copied()).unwrap_or(character)
 }
 
 /// One character in the form that names are compared in: compatibility forms (full width, radicals used as characters)
 /// and traditional characters are replaced, letters are lower case. One character can become several.
 pub fn plain(character: char) -> impl Iterator<Item = char> {
-    // ASCII is most of the markup-free text of a page, and needs no tables.
-    let ascii = character.is_ascii().then(|| character.to_ascii_lowercase());
-    let rest =
-        (!character.is_ascii()).then(|| std::iter::once(character).nfkc().flat_map(char::to_lowercase).map(simplified));
-    ascii.into_iter().chain(rest.into_iter().flatten())
+    // ASCII and ideographs are most of the text of a page, and need no tables of Unicode.
+    let simple = if character.is_ascii() {
+        Some(character.to_ascii_lowercase())
+    } else {
+        IDEOGRAPHS.contains(&character).then(|| simplified(character))
+    };
+    let rest = simple.is_none().then(|| std::iter::once(character).nfkc().flat_map(char::to_lowercase).map(simplified));
+    simple.into_iter().chain(rest.into_iter().flatten())
 }
 
 /// Whether a character makes no difference between two names.
@@ -126,6 +143,11 @@ mod tests {
         assert_eq!(characters.len() % 2, 0);
         for pair in characters.chunks_exact(2) {
             assert_eq!(simplified(pair[1]), pair[1], "{} is both", pair[1]);
+            assert!(IDEOGRAPHS.contains(&pair[0]), "{} has no place in the table", pair[0]);
+            assert_eq!(simplified(pair[0]), pair[1]);
+        }
+        for character in IDEOGRAPHS {
+            assert!(std::iter::once(character).nfkc().eq([character]), "{character} has another form");
         }
     }
 

@@ -388,6 +388,12 @@ impl Recipients {
         best.map(|(_, id)| id)
     }
 
+    /// The longest name that the characters of a key begin with, and its length in characters.
+    #[must_use]
+    pub fn longest_name(&self, key: &[char]) -> Option<(usize, RecipientId)> {
+        self.names.longest_prefix(key)
+    }
+
     /// The company of this legal name, or of the longest one in the text.
     #[must_use]
     pub fn company_named(&self, text: &str) -> Option<CompanyId> {

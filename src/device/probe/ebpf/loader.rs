@@ -5,21 +5,18 @@ use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::{Program, ProgramError, ProgramFd, RawTracePoint};
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel, include_bytes_aligned};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use thiserror::Error;
 
 use super::calls::{HANDLERS, operation_table};
-use super::map_layout::{
-    ACCOUNT_SIZE, BinderCallBytes, DescriptorBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings,
+use super::casts;
+use super::descriptor_table::DescriptorTable;
+use super::embedded::{
+    CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
 };
+use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
 use super::{EbpfOptions, binder, tracefs};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
-
-static KERNEL_OBJECTS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects.bpf.o"));
-static KERNEL_OBJECTS_BY_CALLS: &[u8] =
-    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kernel_objects_by_calls.bpf.o"));
-static SYSTEM_CALLS: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/system_calls.bpf.o"));
-static CANARY: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/canary.bpf.o"));
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN_PATH: &str = "/sys/kernel/security/lockdown";
@@ -122,7 +119,7 @@ pub(super) struct Loaded {
     pub(super) operations: Vec<u8>,
     pub(super) uids: HashMap<MapData, u32, u64>,
     pub(super) trees: HashMap<MapData, u32, u64>,
-    pub(super) descriptors: HashMap<MapData, DescriptorKey, DescriptorBytes>,
+    pub(super) descriptors: DescriptorTable,
     pub(super) unix_names: HashMap<MapData, DescriptorKey, [u8; UNIX_NAMES_SIZE]>,
     pub(super) accounts: PerCpuArray<MapData, [u8; ACCOUNT_SIZE]>,
     pub(super) session_losses: HashMap<MapData, u64, [u64; 2]>,
@@ -160,12 +157,18 @@ fn load_canary() -> Result<EmptyProgram, LoadError> {
     let mut programs = EbpfLoader::new()
         .btf(None)
         .verifier_log_level(VerifierLogLevel::DEBUG)
-        .load(CANARY)
+        .load(CANARY.unpack().map_err(|error| broken_build(&error))?.bytes())
         .map_err(|error| LoadError::from_system("prepare a first, empty eBPF program", &error))?;
     let program = raw_tracepoint(&mut programs, "canary")?;
     program.load().map_err(|error| LoadError::from_system("load a first, empty eBPF program", &error))?;
     program.attach("sys_exit").map_err(|error| LoadError::from_system("attach a first, empty eBPF program", &error))?;
     Ok(EmptyProgram { _programs: programs })
+}
+
+fn broken_build(error: &io::Error) -> LoadError {
+    LoadError::Unsupported(format!(
+        "this daemon file is damaged, its kernel programs do not unpack ({error}): install it again"
+    ))
 }
 
 fn raw_tracepoint<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut RawTracePoint, LoadError> {
@@ -210,16 +213,22 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
     raise_memory_limit();
     drop(load_canary()?);
     match tier {
-        Tier::KernelObjects => tracefs::with_tracefs(|| match load_tier(tier, KERNEL_OBJECTS, options) {
-            Ok(loaded) if loaded.is_whole() => Ok(loaded),
-            // Kernels before 5.11 refuse reading without calls.
-            _ => load_tier(tier, KERNEL_OBJECTS_BY_CALLS, options),
+        Tier::KernelObjects => tracefs::with_tracefs(|| {
+            // Kernels before 6.2 refuse the first, those before 5.11 the second.
+            for object in [&KERNEL_OBJECTS_BY_CASTS, &KERNEL_OBJECTS] {
+                match load_tier(tier, object, options) {
+                    Ok(loaded) if loaded.is_whole() => return Ok(loaded),
+                    Ok(loaded) => tracing::debug!(statuses = ?loaded.statuses, "another form of the programs is tried"),
+                    Err(error) => tracing::debug!(%error, "another form of the programs is tried"),
+                }
+            }
+            load_tier(tier, &KERNEL_OBJECTS_BY_CALLS, options)
         }),
-        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, SYSTEM_CALLS, options)),
+        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, &SYSTEM_CALLS, options)),
     }
 }
 
-fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result<Loaded, LoadError> {
+fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     let btf = match tier {
         // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
         Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
@@ -233,6 +242,7 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
         ),
         Tier::SystemCalls => None,
     };
+    let object = object.unpack().map_err(|error| broken_build(&error))?;
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
     let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
     let mut loader = EbpfLoader::new();
@@ -246,7 +256,7 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
         // The loader asks for words only after a refusal.
         .verifier_log_level(VerifierLogLevel::DEBUG)
         .map_max_entries("ring", ring_bytes)
-        .load(object)
+        .load(casts::resolve(object.bytes(), btf.as_ref())?.bytes())
         .map_err(|error| object_error(tier, &error))?;
 
     let mut refusals = Vec::new();
@@ -288,7 +298,7 @@ fn load_tier(tier: Tier, object: &'static [u8], options: &EbpfOptions) -> Result
         operations: operation_table(&loaded).to_vec(),
         uids: take(&mut programs, "selected_uids")?,
         trees: take(&mut programs, "selected_trees")?,
-        descriptors: take(&mut programs, "descriptors")?,
+        descriptors: DescriptorTable::take(&mut programs)?,
         unix_names: take(&mut programs, "unix_socket_names")?,
         accounts: take(&mut programs, "accounts")?,
         session_losses: take(&mut programs, "session_losses")?,
@@ -442,7 +452,12 @@ fn return_memory() {
 }
 
 /// The settings as the programs read them.
-pub(super) fn settings_bytes(selected_by: u32, wake_bytes: u32, operations: &[u8]) -> [u8; SETTINGS_SIZE] {
+pub(super) fn settings_bytes(
+    selected_by: u32,
+    wake_bytes: u32,
+    generation: u32,
+    operations: &[u8],
+) -> [u8; SETTINGS_SIZE] {
     let mut bytes = [0; SETTINGS_SIZE];
     let mut put = |offset: usize, value: &[u8]| {
         if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
@@ -452,6 +467,7 @@ pub(super) fn settings_bytes(selected_by: u32, wake_bytes: u32, operations: &[u8
     put(settings::SELECTED_BY, &selected_by.to_le_bytes());
     put(settings::OWN_TGID, &std::process::id().to_le_bytes());
     put(settings::WAKE_BYTES, &wake_bytes.to_le_bytes());
+    put(settings::GENERATION, &generation.to_le_bytes());
     put(settings::OPERATION, operations);
     bytes
 }

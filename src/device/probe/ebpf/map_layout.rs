@@ -13,6 +13,7 @@ pub(super) mod settings {
     pub(in super::super) const SELECTED_BY: usize = 0;
     pub(in super::super) const OWN_TGID: usize = 4;
     pub(in super::super) const WAKE_BYTES: usize = 8;
+    pub(in super::super) const GENERATION: usize = 12;
     pub(in super::super) const OPERATION: usize = 16;
 }
 
@@ -44,9 +45,21 @@ pub(super) mod descriptor {
     pub(in super::super) const FAMILY: usize = 72;
     pub(in super::super) const TYPE: usize = 74;
     pub(in super::super) const PROTOCOL: usize = 76;
-    pub(in super::super) const LOCAL: usize = 80;
-    pub(in super::super) const REMOTE: usize = 104;
-    pub(in super::super) const COMM: usize = 128;
+    pub(in super::super) const COMM: usize = 80;
+    pub(in super::super) const LOCAL: usize = 96;
+    pub(in super::super) const REMOTE: usize = 120;
+}
+
+/// `struct descriptor_bucket`, in 64-bit words: the keys, whether it overflowed, the ways.
+pub(super) mod descriptor_bucket {
+    pub(in super::super) const COUNT: usize = 2048;
+    pub(in super::super) const WAYS: usize = 4;
+    pub(in super::super) const OVERFLOWED: usize = WAYS;
+    pub(in super::super) const FIRST_WAY: usize = OVERFLOWED + 1;
+    pub(in super::super) const WAY_WORDS: usize = super::DESCRIPTOR_SIZE / 8;
+    pub(in super::super) const WORDS: usize = FIRST_WAY + WAYS * WAY_WORDS;
+    /// In a key: somebody is filling the way.
+    pub(in super::super) const KEY_BUSY: u64 = 1 << 63;
 }
 
 /// `enum descriptor_kind`.
@@ -118,6 +131,7 @@ pub fn map_layout_assertions() -> String {
         ("settings", SETTINGS_SIZE),
         ("descriptor", DESCRIPTOR_SIZE),
         ("descriptor_key", size_of::<DescriptorKey>()),
+        ("descriptor_bucket", 8 * descriptor_bucket::WORDS),
         ("unix_names", UNIX_NAMES_SIZE),
         ("account", ACCOUNT_SIZE),
         ("binder_call", BINDER_CALL_SIZE),
@@ -128,6 +142,7 @@ pub fn map_layout_assertions() -> String {
         ("settings", "selected_by", settings::SELECTED_BY),
         ("settings", "own_tgid", settings::OWN_TGID),
         ("settings", "wake_bytes", settings::WAKE_BYTES),
+        ("settings", "generation", settings::GENERATION),
         ("settings", "operation", settings::OPERATION),
         ("descriptor", "handle", descriptor::HANDLE),
         ("descriptor", "start_ns", descriptor::START_NS),
@@ -145,6 +160,8 @@ pub fn map_layout_assertions() -> String {
         ("descriptor", "local", descriptor::LOCAL),
         ("descriptor", "remote", descriptor::REMOTE),
         ("descriptor", "comm", descriptor::COMM),
+        ("descriptor_bucket", "overflowed", 8 * descriptor_bucket::OVERFLOWED),
+        ("descriptor_bucket", "ways", 8 * descriptor_bucket::FIRST_WAY),
         ("account", "submitted", 8),
         ("account", "filtered", 16),
         ("account", "aggregated", 24),
@@ -168,6 +185,12 @@ pub fn map_layout_assertions() -> String {
         ));
     }
     source.push_str(&format!("_Static_assert(BINDER_CALL_NO_REPLY == {BINDER_CALL_NO_REPLY}, \"call state\");\n"));
+    source.push_str(&format!(
+        "_Static_assert(DESCRIPTOR_BUCKETS == {} && DESCRIPTOR_WAYS == {} && DESCRIPTOR_KEY_BUSY == {:#x}, \"buckets\");\n",
+        descriptor_bucket::COUNT,
+        descriptor_bucket::WAYS,
+        descriptor_bucket::KEY_BUSY
+    ));
     for (index, name) in PROGRAMS {
         source.push_str(&format!("_Static_assert(PROGRAM_{} == {index}, \"{name}\");\n", name.to_uppercase()));
     }

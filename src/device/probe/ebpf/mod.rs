@@ -13,7 +13,13 @@ mod binder;
 #[cfg(feature = "ebpf")]
 mod calls;
 #[cfg(feature = "ebpf")]
+mod casts;
+#[cfg(feature = "ebpf")]
 mod completion;
+#[cfg(feature = "ebpf")]
+mod descriptor_table;
+#[cfg(feature = "ebpf")]
+mod embedded;
 #[cfg(feature = "ebpf")]
 mod enabled;
 #[cfg(feature = "ebpf")]

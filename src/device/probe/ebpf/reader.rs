@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::super::record_layout::{RecordView, record_flag, record_kind};
 use super::binder;
@@ -33,6 +34,8 @@ pub(super) struct EbpfProbe {
     kernel: Loaded,
     wakeups: Epoll,
     wake_bytes: u32,
+    /// Of the filters: changes after each change of them.
+    generation: u32,
     proc_root: PathBuf,
     sessions: BTreeMap<SessionSlot, Selection>,
     /// What the kernel's map of user ids holds; user space is its only writer.
@@ -55,11 +58,15 @@ impl EbpfProbe {
         // Edge-triggered: level-triggered waiting would return at once for as long as anything is unread, and so turn
         // batches into single records.
         wakeups.add(&kernel.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0)).map_err(broken)?;
-        let kernel_ring = kernel.ring_bytes;
+        // Each processor counts by itself what it puts into the ring: together at most an eighth for each entry point.
+        let processors =
+            sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().and_then(|count| u32::try_from(count).ok());
+        let wake_bytes = kernel.ring_bytes / 8 / processors.unwrap_or(1).max(1);
         Ok(Self {
             kernel,
             wakeups,
-            wake_bytes: kernel_ring / 4,
+            wake_bytes,
+            generation: 0,
             proc_root: PathBuf::from("/proc"),
             sessions: BTreeMap::new(),
             uid_bits: BTreeMap::new(),
@@ -72,7 +79,8 @@ impl EbpfProbe {
         })
     }
 
-    /// Tells the programs which filters hold anything. Zero makes them leave every call alone.
+    /// Tells the programs which filters hold anything (zero makes them leave every call alone), and that what they remember
+    /// of the filters is old.
     fn write_settings(&mut self) -> Result<(), ProbeError> {
         let mut selected_by = 0;
         if !self.uid_bits.is_empty() {
@@ -81,7 +89,8 @@ impl EbpfProbe {
         if self.sessions.values().any(|selection| !selection.process_trees.is_empty()) {
             selected_by |= SELECTED_BY_TREE;
         }
-        let bytes = settings_bytes(selected_by, self.wake_bytes, &self.kernel.operations);
+        self.generation = self.generation.wrapping_add(1);
+        let bytes = settings_bytes(selected_by, self.wake_bytes, self.generation, &self.kernel.operations);
         self.kernel.settings.set(0, bytes, 0).map_err(|error| map_error("write the settings of the programs", error))
     }
 
@@ -285,7 +294,8 @@ impl Probe for EbpfProbe {
             // Before the scan: what is added to the map has to be copied to children from then on.
             self.sessions.insert(slot, selection.clone());
             self.write_settings()?;
-            self.add_trees(slot, &selection.process_trees)
+            self.add_trees(slot, &selection.process_trees)?;
+            self.write_settings()
         });
         if done.is_err() {
             self.sessions.remove(&slot);

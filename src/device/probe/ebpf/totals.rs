@@ -29,8 +29,8 @@ pub(super) struct Snapshot {
 pub(super) fn snapshots(kernel: &Loaded) -> Vec<Snapshot> {
     kernel
         .descriptors
-        .iter()
-        .flatten()
+        .entries()
+        .into_iter()
         .map(|(key, value)| {
             let is_unix = u16_at(&value, descriptor::FAMILY) == FAMILY_UNIX;
             let unix_names = if is_unix { kernel.unix_names.get(&key, 0).ok() } else { None };
@@ -42,12 +42,7 @@ pub(super) fn snapshots(kernel: &Loaded) -> Vec<Snapshot> {
 /// Forgets an entry whose process has ended or is not selected any more.
 pub(super) fn remove(kernel: &mut Loaded, snapshot: &Snapshot) {
     // The number can be in use again by now: only the very entry that was seen is removed.
-    let same = kernel
-        .descriptors
-        .get(&snapshot.key, 0)
-        .is_ok_and(|now| u64_at(&now, descriptor::HANDLE) == u64_at(&snapshot.value, descriptor::HANDLE));
-    if same {
-        let _absent = kernel.descriptors.remove(&snapshot.key);
+    if kernel.descriptors.remove(&snapshot.key, u64_at(&snapshot.value, descriptor::HANDLE)) {
         let _absent = kernel.unix_names.remove(&snapshot.key);
     }
 }

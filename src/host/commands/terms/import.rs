@@ -24,6 +24,8 @@ enum Form {
     TwoLists,
     /// The CSV export of the Google Play Data safety form
     DataSafety,
+    /// A privacy policy in running text, Chinese or English: HTML, Markdown or plain text. Gives drafts to confirm
+    Policy,
 }
 
 /// `candor terms import`.
@@ -78,6 +80,7 @@ pub(super) fn import(command: &ImportCommand, ontology: &Ontology, format: Repor
     let imported = match command.form {
         Form::TwoLists => import::two_lists(&name, &bytes, ontology, wanted),
         Form::DataSafety => import::data_safety(&name, &bytes, ontology),
+        Form::Policy => import::policy(&name, &bytes, ontology),
     }
     .map_err(|error| refused(&error))?;
     let package = wanted.or(imported.package.as_deref()).ok_or_else(|| {
@@ -129,7 +132,7 @@ fn tell(imported: &Imported) {
     }
 }
 
-fn write(output: Option<&Path>, text: &str) -> Result<(), CommandError> {
+pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CommandError> {
     match output {
         Some(path) => std::fs::write(path, text).map_err(|error| {
             CommandError::new(Exit::CannotCreate, format!("cannot write {}: {error}", path.display()))
@@ -192,6 +195,10 @@ pub(super) fn merge(command: &MergeCommand, ontology: &Ontology, format: ReportF
         package: &first.app.package,
         name: files.iter().map(|terms| terms.app.name.as_str()).find(|name| *name != first.app.package),
         kind: told(|terms| &terms.app.kind),
+        app_type: files
+            .iter()
+            .find_map(|terms| ontology.app_types.get(terms.app.app_type?))
+            .map(|app_type| app_type.id.as_str()),
         version: told(|terms| &terms.app.version),
         first_party_domains: &domains,
         remarks: &remarks,

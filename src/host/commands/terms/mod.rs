@@ -1,5 +1,7 @@
 //! `candor terms`: declared terms, before anything is recorded.
 
+mod app_types;
+mod confirm;
 mod import;
 mod read;
 mod show;
@@ -51,6 +53,8 @@ enum TermsVerb {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Make drafts that a person has compared with their sentences count
+    Confirm(confirm::ConfirmCommand),
     /// Tell what changed between two versions of terms
     Diff {
         /// The old version
@@ -74,6 +78,8 @@ enum TermsVerb {
     },
     /// List the data types that terms can name
     Types,
+    /// List the types of apps that terms can name, with what the basic function of each needs
+    AppTypes,
     /// Print the JSON Schema of the native form, for editors
     Schema,
 }
@@ -86,11 +92,13 @@ pub(super) fn terms(command: &TermsCommand) -> Result<Exit, CommandError> {
         TermsVerb::Merge(merge) => import::merge(merge, &ontology, command.format),
         TermsVerb::Lint { file } => lint(file, &ontology, command.format),
         TermsVerb::Show { file } => show::show(file, &ontology, command.format),
+        TermsVerb::Confirm(confirm) => confirm::confirm(confirm, &ontology),
         TermsVerb::Diff { old, new } => show::diff(old, new, &ontology, command.format),
         TermsVerb::Explain { data_type, recipient, terms } => {
             show::explain(data_type, recipient.as_deref(), terms, &ontology, command.format)
         }
         TermsVerb::Types => types(&ontology, command.format),
+        TermsVerb::AppTypes => app_types::list(&ontology, command.format),
         TermsVerb::Schema => show::print_json(&crate::host::declared_terms::schema(&ontology)),
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct StatementRow<'a> {
     optional: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ephemeral: Option<bool>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    draft: bool,
     place: &'a Provenance,
 }
 
@@ -53,6 +55,7 @@ impl<'a> StatementRow<'a> {
             retention: statement.retention.as_deref(),
             optional: statement.optional,
             ephemeral: statement.ephemeral,
+            draft: statement.draft,
             place: &statement.place,
         }
     }
@@ -146,7 +149,8 @@ fn statement_lines(out: &mut dyn Write, statement: &Statement, ontology: &Ontolo
         (Subject::App, None) => "by the app".to_owned(),
     };
     let types = if types.is_empty() { "no data type named".to_owned() } else { types.join(", ") };
-    writeln!(out, "  {} {}", harmless(&whose), types)?;
+    let mark = if statement.draft { "draft, not confirmed: " } else { "" };
+    writeln!(out, "  {WARN}{mark}{WARN:#}{} {}", harmless(&whose), types)?;
     let mut conditions = Vec::new();
     for (what, words) in [("for", &statement.purposes), ("when", &statement.scenes)] {
         if !words.is_empty() {

@@ -1,7 +1,8 @@
 //! Declared terms in the forms they really come in, to statements with the place where each was said.
 //!
 //! * **In:** the bytes of a document: the two lists that apps publish in China as HTML or text
-//!   ([`two_lists`]), or the export of the Google Play Data safety form ([`data_safety`]). **Out:** [`Imported`]:
+//!   ([`two_lists`]), the export of the Google Play Data safety form ([`data_safety`]), or a policy in running text
+//!   ([`policy`()]), which gives drafts only. **Out:** [`Imported`]:
 //!   statements, and everything that was not understood.
 //! * **May import:** `host::declared_terms`, `host::ontology`; no file and no clock.
 //! * **Test it:** `cargo test host::declared_terms::import`, and `cargo test --test terms_corpus`, which measures.
@@ -18,11 +19,13 @@ mod html;
 mod labels;
 mod lists;
 mod plain;
+mod policy;
 mod text;
 mod words;
 
 pub use data_safety::data_safety;
 pub use error::ImportError;
+pub use policy::policy;
 pub use text::LARGEST_DOCUMENT;
 
 use super::{NotUnderstood, NotUnderstoodReason, Statement};

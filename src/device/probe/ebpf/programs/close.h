@@ -20,14 +20,14 @@ int descriptor_close(__u64 *context)
 
 		s->key.tgid = s->tgid;
 		s->key.fd = s->arguments[0];
-		entry = map_lookup(&descriptors, &s->key);
+		entry = descriptor_of(&s->key);
 		/* Whatever else close says, the descriptor is gone. */
 		if (entry && s->result != ERROR_BAD_DESCRIPTOR) {
 			if (entry->kind != DESCRIPTOR_IGNORED) {
 				descriptor_end(s, entry, PROGRAM_DESCRIPTOR_CLOSE);
 				return 0;
 			}
-			map_delete(&descriptors, &s->key);
+			descriptor_forget(&s->key);
 		}
 	} else if (s->operation == OPERATION_DUP_ONTO) {
 		if (s->result >= 0 && s->arguments[0] != s->arguments[1])

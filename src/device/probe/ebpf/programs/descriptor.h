@@ -3,12 +3,130 @@
 #ifndef CANDOR_DESCRIPTOR_H
 #define CANDOR_DESCRIPTOR_H
 
+/* Of a descriptor of a file nothing behind this is ever read. */
+#define FILE_PART __builtin_offsetof(struct descriptor, local)
+
+#if CANDOR_CASTS
+
+INLINE __u64 key_number(struct descriptor_key key)
+{
+	return (__u64)(__u32)key.fd << 32 | key.tgid;
+}
+
+INLINE struct descriptor_bucket *bucket_of(struct descriptor_key key)
+{
+	/* Descriptors of a process are counted up from 0: so they lie side by side, and processes lie anywhere. */
+	__u32 index = (key.tgid * 0x9e3779b1u >> 16) + key.fd;
+
+	index &= DESCRIPTOR_BUCKETS - 1;
+	return map_lookup(&descriptor_buckets, &index);
+}
+
+/* Says what is in a way, after everything that was done to the way before. */
+INLINE void key_publish(__u64 *place, __u64 key)
+{
+#if defined(__TARGET_ARCH_x86)
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)place = key; /* stores are seen in their order */
+#else
+	__sync_lock_test_and_set(place, key);
+#endif
+}
+
+/* The way that holds the key. Its address depends on the key that was read, so that processors read the key first. */
+INLINE struct descriptor *way_holding(struct descriptor_bucket *bucket, __u64 key)
+{
+	for (__u32 way = 0; way < DESCRIPTOR_WAYS; way++) {
+		__u64 found = *(volatile __u64 *)&bucket->keys[way];
+
+		if (found == key) {
+#if !defined(__TARGET_ARCH_x86)
+			asm volatile("%0 &= 0" : "+r"(found));
+			return (struct descriptor *)((char *)&bucket->ways[way] + found);
+#else
+			return &bucket->ways[way];
+#endif
+		}
+	}
+	return 0;
+}
+
+#endif
+
+/* The entry of a descriptor; 0 when there is none. */
+INLINE struct descriptor *descriptor_of(struct descriptor_key *key)
+{
+#if CANDOR_CASTS
+	struct descriptor_bucket *bucket = bucket_of(*key);
+	struct descriptor *entry;
+
+	if (key->fd < 0 || !bucket)
+		return 0;
+	entry = way_holding(bucket, key_number(*key));
+	if (LIKELY(entry || !bucket->overflowed))
+		return entry;
+#endif
+	return map_lookup(&descriptors, key);
+}
+
+/* Forgets the entry of a descriptor, which was found before. */
+INLINE void descriptor_forget(struct descriptor_key *key)
+{
+#if CANDOR_CASTS
+	struct descriptor_bucket *bucket = bucket_of(*key);
+
+	if (!bucket)
+		return;
+	for (__u32 way = 0; way < DESCRIPTOR_WAYS; way++) {
+		if (bucket->keys[way] == key_number(*key)) {
+			key_publish(&bucket->keys[way], 0);
+			return;
+		}
+	}
+#endif
+	map_delete(&descriptors, key);
+}
+
+/* Puts s->descriptor under s->key; not 0 when there is no room. */
+INLINE long descriptor_keep(struct scratch *s)
+{
+#if CANDOR_CASTS
+	struct descriptor_bucket *bucket = bucket_of(s->key);
+	__u64 key = key_number(s->key);
+	__u64 busy = key | DESCRIPTOR_KEY_BUSY;
+
+	if (!bucket || s->key.fd < 0)
+		return -1;
+	/* First in place of an entry of the same key: there is one when two threads find a descriptor at once. */
+	for (__u32 turn = 0; turn < 2; turn++) {
+		__u64 instead_of = turn == 0 ? key : 0;
+
+		for (__u32 way = 0; way < DESCRIPTOR_WAYS; way++) {
+			if (bucket->keys[way] != instead_of ||
+			    __sync_val_compare_and_swap(&bucket->keys[way], instead_of, busy) != instead_of)
+				continue;
+			if (s->descriptor.kind == DESCRIPTOR_FILE)
+				__builtin_memcpy(&bucket->ways[way], &s->descriptor, FILE_PART);
+			else
+				bucket->ways[way] = s->descriptor;
+			key_publish(&bucket->keys[way], key);
+			return 0;
+		}
+	}
+	bucket->overflowed = 1;
+#endif
+	return map_update(&descriptors, &s->key, &s->descriptor, UPDATE_ANY);
+}
+
 /* Prepares s->descriptor for a new entry of the current process. */
 INLINE struct descriptor *descriptor_begin(struct scratch *s, __s32 fd, __u8 kind)
 {
 	struct descriptor *fresh = &s->descriptor;
 
-	__builtin_memset(fresh, 0, sizeof(*fresh));
+	if (kind == DESCRIPTOR_FILE)
+		__builtin_memset(fresh, 0, FILE_PART);
+	else
+		__builtin_memset(fresh, 0, sizeof(*fresh));
 	s->key.tgid = s->tgid;
 	s->key.fd = fd;
 	fresh->handle = time_of(s);
@@ -21,9 +139,11 @@ INLINE struct descriptor *descriptor_begin(struct scratch *s, __s32 fd, __u8 kin
 /* Stores s->descriptor. When the table is full, whatever goes through the descriptor later is lost: it is counted. */
 INLINE void descriptor_store(struct scratch *s, __u32 program)
 {
-	s->descriptor.start_ns = s->start_ns ? s->start_ns : current_start_ns();
-	copy_comm(s->descriptor.comm);
-	if (map_update(&descriptors, &s->key, &s->descriptor, UPDATE_ANY) != 0) {
+	struct task_struct *task = task_of(s);
+
+	s->descriptor.start_ns = s->start_ns ? s->start_ns : start_ns_of(task);
+	task_comm(s->descriptor.comm, task);
+	if (descriptor_keep(s) != 0) {
 		COUNT(program, seen);
 		COUNT(program, lost);
 		count_session_loss(s->sessions, 1);
@@ -89,7 +209,7 @@ INLINE void descriptor_end(struct scratch *s, struct descriptor *entry, __u32 pr
 		segments_unix(s, &s->key);
 		map_delete(&unix_socket_names, &s->key);
 	}
-	map_delete(&descriptors, &s->key);
+	descriptor_forget(&s->key);
 	record_end(s, program);
 }
 
@@ -103,11 +223,11 @@ INLINE void descriptor_replace(struct scratch *s, __s32 fd, __u32 program)
 
 	s->key.tgid = s->tgid;
 	s->key.fd = fd;
-	entry = map_lookup(&descriptors, &s->key);
+	entry = descriptor_of(&s->key);
 	if (!entry)
 		return;
 	if (entry->kind == DESCRIPTOR_IGNORED) {
-		map_delete(&descriptors, &s->key);
+		descriptor_forget(&s->key);
 		return;
 	}
 	COUNT(program, seen);

@@ -27,6 +27,16 @@ INLINE bool is_absolute(__u64 address)
 #if CANDOR_KERNEL_OBJECTS
 INLINE void file_facts(struct scratch *s, struct file_open_body *body, struct file *file)
 {
+#if CANDOR_CASTS
+	struct inode *inode = TYPED(file)->f_inode;
+	struct super_block *super = inode->i_sb;
+
+	(void)s;
+	body->inode = inode->i_ino;
+	body->mode = inode->i_mode;
+	body->device = super->s_dev;
+	body->filesystem = super->s_magic;
+#else
 	struct inode *inode = FIELD(file, f_inode);
 	char block[BLOCK_SIZE] __attribute__((aligned(8)));
 	struct super_block *super;
@@ -38,6 +48,7 @@ INLINE void file_facts(struct scratch *s, struct file_open_body *body, struct fi
 	read_kernel(s->entry_block, ENTRY_BLOCK_SIZE, super);
 	body->device = LONG_BLOCK_FIELD(s->entry_block, super, s_dev);
 	body->filesystem = LONG_BLOCK_FIELD(s->entry_block, super, s_magic);
+#endif
 }
 #endif
 
@@ -96,10 +107,10 @@ int file_open(__u64 *context)
 	if (result >= 0) {
 		body->handle = time_of(s);
 #if CANDOR_KERNEL_OBJECTS
-		file = file_of(result);
+		file = task_file(task_of(s), result);
 		if (file) {
 			file_facts(s, body, file);
-			segment_kernel_path(s, SEGMENT_PATH, FIELD(file, f_path), PATH_MAX_BYTES);
+			segment_kernel_path(s, SEGMENT_PATH, file_path(file), PATH_MAX_BYTES);
 		}
 #endif
 	}

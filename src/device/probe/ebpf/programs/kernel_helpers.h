@@ -18,12 +18,13 @@
 #define MAP_LRU_HASH 9
 #define MAP_RING_BUFFER 27
 
+#define MAP_FLAG_SHARED_MEMORY 1024 /* user space can map the values */
+
 #define UPDATE_ANY 0
 #define UPDATE_NEW_ONLY 1
 
 #define RING_NO_WAKEUP 1
 #define RING_FORCE_WAKEUP 2
-#define RING_QUERY_UNREAD 0
 
 static void *(*map_lookup)(void *map, const void *key) UNUSED = (void *)1;
 static long (*map_update)(void *map, const void *key, const void *value, __u64 flags) UNUSED = (void *)2;
@@ -41,7 +42,6 @@ static long (*read_user_string)(void *to, __u32 size, const void *from) UNUSED =
 static long (*read_kernel_string)(void *to, __u32 size, const void *from) UNUSED = (void *)115;
 static __u64 (*boot_time_ns)(void) UNUSED = (void *)125;
 static long (*ring_output)(void *ring, void *data, __u64 size, __u64 flags) UNUSED = (void *)130;
-static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
 
 /* The value of a kernel field; zeros when it cannot be read (the helper clears the destination then). */
 #define FIELD(pointer, field)                                                  \
@@ -66,6 +66,26 @@ static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
 #define ON_SYSTEM_CALL "raw_tp/sys_exit"
 #define CURRENT_TASK() ((struct task_struct *)current_task_address())
 #define CHAINED(pointer, field) FIELD(pointer, field)
+#endif
+
+/*
+ * The pointer, with a type that the verifier believes; loads through it need no call, and give zeros where there is no
+ * memory. From kernel 6.2 on bpf_rdonly_cast does it, which the verifier replaces by a move of one register. The number
+ * of that function differs between kernels: the loader replaces this mark by it (loader/casts.rs has the mark again).
+ */
+#if CANDOR_CASTS
+static void *(*cast_address)(__u64 address, __u64 type) UNUSED = (void *)0x2ca57ca5;
+#define TYPED(pointer) ((typeof(pointer))cast_address((__u64)(pointer), __builtin_btf_type_id(*(pointer), 1)))
+#define LOADED(pointer, field) (TYPED(pointer)->field)
+/* The address without the type: with it the verifier follows far too many states in a loop. Negated it is just a number. */
+#define UNTYPED(pointer)                                                       \
+	({                                                                     \
+		typeof(pointer) address_of_pointer = (pointer);                \
+		asm volatile("%0 = -%0; %0 = -%0" : "+r"(address_of_pointer));  \
+		address_of_pointer;                                            \
+	})
+#else
+#define LOADED(pointer, field) FIELD(pointer, field)
 #endif
 
 /*

@@ -25,6 +25,23 @@ struct qstr {
 	unsigned char *name;
 };
 
+/* As qstr: the verifier takes loads of whole fields of the innermost structure only. */
+struct qstr___parts {
+	__u32 len;
+	unsigned char *name;
+};
+
+/* Any structure that begins with so many numbers of 64 bits serves to load a name by words. */
+struct sysinfo {
+	long uptime;
+	unsigned long loads[3];
+	unsigned long totalram;
+};
+
+struct list_head {
+	void *next;
+};
+
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;

@@ -85,8 +85,8 @@ enum selected_by {
 struct settings {
 	__u32 selected_by;  /* enum selected_by, or-ed: which filters hold anything; 0: nothing is traced */
 	__u32 own_tgid;     /* the tracer itself, never traced: its reading would make records without end */
-	__u32 wake_bytes;   /* unread bytes in the ring from which on the reader is woken */
-	__u32 pad;
+	__u32 wake_bytes;   /* the reader is woken by every so many bytes of records of a processor and an entry point */
+	__u32 generation;   /* of the filters: changes after each change of them by user space */
 	__u8 operation[CALL_NUMBERS];
 };
 
@@ -134,9 +134,22 @@ struct descriptor {
 	__u16 type;
 	__u16 protocol;
 	__u16 pad;
-	struct socket_end local;
-	struct socket_end remote;
 	char comm[16];
+	struct socket_end local;  /* this and what follows: of sockets only */
+	struct socket_end remote;
+};
+
+/*
+ * Part of the table of open descriptors: those whose process and number give the same index. `keys` says what is in the
+ * ways: a descriptor_key, 0 for nothing, or, while somebody fills the way, DESCRIPTOR_KEY_BUSY and the key.
+ */
+#define DESCRIPTOR_BUCKETS 2048
+#define DESCRIPTOR_WAYS 4
+#define DESCRIPTOR_KEY_BUSY (1ull << 63) /* descriptors are never negative */
+struct descriptor_bucket {
+	__u64 keys[DESCRIPTOR_WAYS];
+	__u64 overflowed; /* something of this bucket was put into the hash map */
+	struct descriptor ways[DESCRIPTOR_WAYS];
 };
 
 /* Names of a Unix socket, beside the descriptor because few have them. */

@@ -37,19 +37,128 @@ INLINE struct mount *mount_of(struct vfsmount *part)
 	return (struct mount *)((char *)part - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0));
 }
 
+/* The name of a directory entry: where it is, and its size with the final NUL. */
+struct path_name {
+	__u64 address;
+	__u64 size;
+};
+
+#if CANDOR_CASTS
+
+/* Turns to a directory entry; gives its parent. */
+INLINE struct dentry *entry_begin(struct scratch *s, struct dentry *entry)
+{
+	(void)s;
+	return UNTYPED(TYPED(entry)->d_parent);
+}
+
+/* The mount that `mount` is mounted on, and where. */
+INLINE struct mount *mount_above(struct scratch *s, struct mount *mount, struct dentry **where)
+{
+	struct mount *typed = TYPED(mount);
+
+	(void)s;
+	*where = UNTYPED(typed->mnt_mountpoint);
+	return UNTYPED(typed->mnt_parent);
+}
+
+INLINE struct path_name entry_name(struct scratch *s, struct dentry *entry)
+{
+	struct qstr___parts *name = TYPED((struct qstr___parts *)&entry->d_name);
+
+	(void)s;
+	return (struct path_name){ .address = (__u64)name->name, .size = (__u64)name->len + 1 };
+}
+
+/* Copies a name that is short and thus inside of its entry; says whether it was. */
+INLINE bool short_name_copy(struct scratch *s, __u64 end, struct dentry *entry, struct path_name name)
+{
+	struct short_name_words {
+		__u64 word[SHORT_NAME_SIZE / 8];
+	} *to;
+	struct sysinfo *from;
+
+	(void)entry;
+	/* Longer names are read by a call, which stops at the NUL. */
+	if (name.size > SHORT_NAME_SIZE)
+		return 0;
+	from = TYPED((struct sysinfo *)name.address);
+	to = (struct short_name_words *)(s->record + end);
+	to->word[0] = from->uptime;
+	to->word[1] = from->loads[0];
+	to->word[2] = from->loads[1];
+	to->word[3] = from->loads[2];
+	to->word[4] = from->totalram;
+	return 1;
+}
+
+#else
+
+INLINE struct dentry *entry_begin(struct scratch *s, struct dentry *entry)
+{
+	__u8 *block = __builtin_assume_aligned(s->entry_block, 8);
+
+	/* With its short name, which the kernel keeps inside the entry: one call for each component, not two. */
+	read_kernel(block, ENTRY_BLOCK_SIZE, entry);
+	return BLOCK_FIELD(block, entry, d_parent);
+}
+
+INLINE struct mount *mount_above(struct scratch *s, struct mount *mount, struct dentry **where)
+{
+	__u8 *block = __builtin_assume_aligned(s->entry_block, 8);
+
+	read_kernel(block, BLOCK_SIZE, mount);
+	*where = BLOCK_FIELD(block, mount, mnt_mountpoint);
+	return BLOCK_FIELD(block, mount, mnt_parent);
+}
+
+INLINE struct path_name entry_name(struct scratch *s, struct dentry *entry)
+{
+	__u8 *block = __builtin_assume_aligned(s->entry_block, 8);
+	struct qstr name = BLOCK_FIELD(block, entry, d_name);
+
+	return (struct path_name){ .address = (__u64)name.name, .size = (name.hash_len >> 32) + 1 };
+}
+
+INLINE bool short_name_copy(struct scratch *s, __u64 end, struct dentry *entry, struct path_name name)
+{
+	__u64 inside = name.address - (__u64)entry;
+	const struct short_name *from;
+
+	KEEP_BOUND(inside);
+	if (inside > ENTRY_BLOCK_SIZE - SHORT_NAME_SIZE || name.size > SHORT_NAME_SIZE)
+		return 0;
+	from = (void *)(s->entry_block + inside);
+	*(struct short_name *)(s->record + end) = *from;
+	return 1;
+}
+
+#endif
+
+INLINE struct path file_path(struct file *file)
+{
+#if CANDOR_CASTS
+	struct file *typed = TYPED(file);
+
+	return (struct path){ .mnt = UNTYPED(typed->f_path.mnt), .dentry = UNTYPED(typed->f_path.dentry) };
+#else
+	return FIELD(file, f_path);
+#endif
+}
+
 /*
  * Appends the components of `path`, leaf first, up to the root of the process, or, when the path is outside of it, to
  * the root of its mount name space. At most `most` bytes.
  */
 INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, __u64 most)
 {
-	struct task_struct *task = CURRENT_TASK();
+	struct task_struct *task = task_of(s);
 	struct fs_struct *fs = CHAINED(task, fs);
 	struct dentry *root_entry;
 	struct dentry *entry = path.dentry;
 	struct mount *mount = mount_of(path.mnt);
 	struct mount *root_mount;
-	struct dentry *mount_root = FIELD(path.mnt, mnt_root);
+	struct dentry *mount_root = LOADED(path.mnt, mnt_root);
 	__u64 at = s->length;
 	__u64 end;
 	__u64 limit;
@@ -73,52 +182,42 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 #pragma clang loop unroll(disable)
 	for (depth = 0; depth < PATH_DEPTH_MAX && entry; depth++) {
 		struct dentry *parent;
-		struct qstr name;
-		__u8 *block = __builtin_assume_aligned(s->entry_block, 8);
-		__u64 inside;
-		__u64 size;
+		struct path_name name;
 
 		if (entry == root_entry && mount == root_mount)
 			break;
-		/* With its short name, which the kernel keeps inside the entry: one call for each component, not two. */
-		read_kernel(block, ENTRY_BLOCK_SIZE, entry);
-		parent = BLOCK_FIELD(block, entry, d_parent);
+		parent = entry_begin(s, entry);
 		if (entry == mount_root || entry == parent) {
-			struct mount *above;
+			struct mount *above = mount_above(s, mount, &entry);
 
-			read_kernel(block, BLOCK_SIZE, mount);
-			above = BLOCK_FIELD(block, mount, mnt_parent);
 			if (above == mount || !above)
 				break;
-			entry = BLOCK_FIELD(block, mount, mnt_mountpoint);
 			mount = above;
-			mount_root = FIELD(mount, mnt.mnt_root);
+			mount_root = LOADED(mount, mnt.mnt_root);
 			continue;
 		}
 		if (end > limit || end > RECORD_MAX - COMPONENT_MAX) {
 			flags |= SEGMENT_FLAG_CUT;
 			break;
 		}
-		name = BLOCK_FIELD(block, entry, d_name);
+		name = entry_name(s, entry);
 		KEEP_BOUND(end);
 		if (end > RECORD_MAX - COMPONENT_MAX)
 			break;
-		inside = (__u64)name.name - (__u64)entry;
-		size = (name.hash_len >> 32) + 1;
-		KEEP_BOUND(inside);
-		KEEP_BOUND(size);
-		if (inside <= ENTRY_BLOCK_SIZE - SHORT_NAME_SIZE && size <= SHORT_NAME_SIZE) {
-			const struct short_name *from = (void *)(s->entry_block + inside);
-
-			*(struct short_name *)(s->record + end) = *from;
+		if (short_name_copy(s, end, entry, name)) {
 			/* The entry can be renamed while it is read: the name ends here whatever it holds. */
+			__u64 size = name.size;
+
+			KEEP_BOUND(size);
+			if (size > SHORT_NAME_SIZE)
+				break;
 			end += size;
 			KEEP_BOUND(end);
 			if (end > RECORD_MAX)
 				break;
 			s->record[end - 1] = 0;
 		} else {
-			long read = read_kernel_string(s->record + end, COMPONENT_MAX, name.name);
+			long read = read_kernel_string(s->record + end, COMPONENT_MAX, (void *)name.address);
 
 			if (read <= 0 || read > COMPONENT_MAX) {
 				flags |= SEGMENT_FLAG_CUT;
@@ -134,20 +233,30 @@ INLINE void segment_kernel_path(struct scratch *s, __u8 tag, struct path path, _
 	s->length = end;
 }
 
-/* The open file behind a descriptor of the current process; 0 when there is none. */
-INLINE struct file *file_of(__s32 fd)
+/* The open file behind a descriptor of a task; 0 when there is none. */
+INLINE struct file *task_file(struct task_struct *task, __s32 fd)
 {
-	struct task_struct *task = CURRENT_TASK();
 	struct files_struct *files = CHAINED(task, files);
 	struct fdtable *table = CHAINED(files, fdt);
 	struct file **array;
-	struct file *file = 0;
 
 	if (fd < 0 || (__u32)fd >= CHAINED(table, max_fds))
 		return 0;
 	array = CHAINED(table, fd);
+#if CANDOR_CASTS
+	/* A structure that begins with a pointer: the verifier has no type for an element of an array of pointers. */
+	return UNTYPED(TYPED((struct list_head *)(array + fd))->next);
+#else
+	struct file *file = 0;
+
 	read_kernel(&file, sizeof(file), array + fd);
 	return file;
+#endif
+}
+
+INLINE struct file *file_of(__s32 fd)
+{
+	return task_file(CURRENT_TASK(), fd);
 }
 
 #define AT_CURRENT_DIRECTORY (-100)
@@ -158,7 +267,7 @@ INLINE void segment_base(struct scratch *s, __u8 tag, __s32 directory)
 	struct path path = {};
 
 	if (directory == AT_CURRENT_DIRECTORY) {
-		struct task_struct *task = CURRENT_TASK();
+		struct task_struct *task = task_of(s);
 		struct fs_struct *fs = CHAINED(task, fs);
 
 		*(volatile __u64 *)&s->root_entry = (__u64)CHAINED(fs, pwd.dentry);
@@ -166,7 +275,7 @@ INLINE void segment_base(struct scratch *s, __u8 tag, __s32 directory)
 		path.dentry = (struct dentry *)*(volatile __u64 *)&s->root_entry;
 		path.mnt = (struct vfsmount *)*(volatile __u64 *)&s->root_mount;
 	} else {
-		struct file *file = file_of(directory);
+		struct file *file = task_file(task_of(s), directory);
 
 		if (file)
 			path = FIELD(file, f_path);

@@ -25,6 +25,9 @@ INLINE struct scratch *process_begin(__u32 entry, __u32 program)
 	if (!s)
 		return 0;
 	s->time_ns = boot_time_ns();
+#if CANDOR_CASTS
+	s->task = current_task_address();
+#endif
 	s->sessions = sessions;
 	s->start_ns = 0;
 	s->tgid = pid_tgid >> 32;

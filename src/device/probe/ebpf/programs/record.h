@@ -3,23 +3,32 @@
 #ifndef CANDOR_RECORD_H
 #define CANDOR_RECORD_H
 
-INLINE __u64 current_start_ns(void)
+/* When the process of the task started. */
+INLINE __u64 start_ns_of(struct task_struct *task)
 {
 #if CANDOR_KERNEL_OBJECTS
-	struct task_struct *task = CURRENT_TASK();
 	struct task_struct *leader = CHAINED(task, group_leader);
 
 	return CHAINED(leader, start_boottime);
 #else
+	(void)task;
 	return 0; /* user space fills it in from /proc */
 #endif
 }
 
+INLINE __u64 current_start_ns(void)
+{
+#if CANDOR_KERNEL_OBJECTS
+	return start_ns_of(CURRENT_TASK());
+#else
+	return 0;
+#endif
+}
+
 /* The name of the current thread: 16 bytes, of which those after the first NUL mean nothing. */
-INLINE void copy_comm(char *to)
+INLINE void task_comm(char *to, struct task_struct *task)
 {
 #if CANDOR_TYPED_POINTERS
-	struct task_struct *task = CURRENT_TASK();
 	struct comm_words {
 		__u64 first;
 		__u64 second;
@@ -28,9 +37,19 @@ INLINE void copy_comm(char *to)
 	((struct comm_words *)to)->first = words->first;
 	((struct comm_words *)to)->second = words->second;
 #else
+	(void)task;
 	/* The helper does not clear what is after the name: an older, longer name would shine through. */
 	__builtin_memset(to, 0, 16);
 	current_comm(to, 16);
+#endif
+}
+
+INLINE void copy_comm(char *to)
+{
+#if CANDOR_TYPED_POINTERS
+	task_comm(to, CURRENT_TASK());
+#else
+	task_comm(to, 0);
 #endif
 }
 
@@ -43,11 +62,12 @@ INLINE struct record_header *header_of(struct scratch *s)
 INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body_size)
 {
 	struct record_header *header = header_of(s);
+	struct task_struct *task = task_of(s);
 
 	header->time_ns = time_of(s);
 	header->sessions = s->sessions;
 	if (!s->start_ns)
-		s->start_ns = current_start_ns();
+		s->start_ns = start_ns_of(task);
 	header->start_ns = s->start_ns;
 	header->tgid = s->tgid;
 	header->tid = s->tid;
@@ -55,7 +75,7 @@ INLINE void *record_begin(struct scratch *s, __u16 kind, __u16 flags, __u32 body
 	header->gid = s->gid;
 	header->kind = kind;
 	header->flags = flags;
-	copy_comm(header->comm);
+	task_comm(header->comm, task);
 	s->length = sizeof(*header) + body_size;
 	__builtin_memset(__builtin_assume_aligned(s->record + sizeof(*header), 8), 0, body_size);
 	return s->record + sizeof(*header);
@@ -69,7 +89,6 @@ INLINE void record_end(struct scratch *s, __u32 program)
 	struct settings *set = map_lookup(&settings, &settings_index);
 	__u64 length = s->length;
 	__u64 flags = RING_NO_WAKEUP;
-	__u64 unread;
 
 	if (!set)
 		return;
@@ -80,13 +99,14 @@ INLINE void record_end(struct scratch *s, __u32 program)
 	if (length > RECORD_MAX)
 		return;
 	/*
-	 * Waking the reader for each record is what costs the traced app most: wake it when there is much to read, and then
-	 * once, by the record that crosses the mark. Should another processor's record jump over it, the reader's own timer
-	 * brings it back.
+	 * Waking the reader for each record is what costs the traced app most: wake it when there can be much to read. It
+	 * looks by itself every few milliseconds. Counting here costs nothing; asking the ring how much is unread is a call.
 	 */
-	unread = ring_query(&ring, RING_QUERY_UNREAD);
-	if (unread >= set->wake_bytes && unread - set->wake_bytes < length)
+	s->unwoken += length;
+	if (s->unwoken >= set->wake_bytes) {
+		s->unwoken = 0;
 		flags = RING_FORCE_WAKEUP;
+	}
 	if (ring_output(&ring, s->record, length, flags) == 0) {
 		COUNT(program, submitted);
 	} else {

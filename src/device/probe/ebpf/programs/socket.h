@@ -243,12 +243,12 @@ int socket_setup(__u64 *context)
 	fresh = descriptor_begin(s, fd, DESCRIPTOR_SOCKET);
 	s->names.local_length = 0;
 	s->names.remote_length = 0;
-	entry = map_lookup(&descriptors, &s->key);
+	entry = descriptor_of(&s->key);
 #if CANDOR_KERNEL_OBJECTS
-	known = socket_facts(s, fresh, file_of(fd));
+	known = socket_facts(s, fresh, task_file(task_of(s), fd));
 	if (entry && entry->file != fresh->file) {
 		if (entry->kind == DESCRIPTOR_IGNORED) {
-			map_delete(&descriptors, &s->key);
+			descriptor_forget(&s->key);
 		} else {
 			COUNT(PROGRAM_SOCKET_SETUP, seen);
 			/* Builds a record, but leaves s->descriptor alone. */
@@ -272,7 +272,7 @@ int socket_setup(__u64 *context)
 		known = 1;
 	} else if (operation == OPERATION_ACCEPT) {
 		struct descriptor_key listener_key = { .tgid = s->tgid, .fd = s->arguments[0] };
-		struct descriptor *listener = map_lookup(&descriptors, &listener_key);
+		struct descriptor *listener = descriptor_of(&listener_key);
 
 		if (listener) {
 			fresh->family = listener->family;

@@ -21,6 +21,7 @@
  */
 struct scratch {
 	__u64 time_ns;       /* of the act; 0: the clock was not read yet in this run */
+	__u64 task;          /* address of the current task, where it is of use */
 	__u64 sessions;
 	__u64 start_ns;      /* of the current process; 0: not looked up yet in this run */
 	__s64 result;
@@ -41,6 +42,7 @@ struct scratch {
 	__s64 message;       /* payload: which message of the call is next */
 	__u64 root_entry;    /* path walk */
 	__u64 root_mount;
+	__u64 unwoken;       /* bytes of records since this one of the scratches last woke the reader */
 	struct descriptor_key key;
 	struct descriptor descriptor;
 	struct unix_names names;
@@ -81,6 +83,29 @@ struct {
 	MAP_TYPE(value, __u64);
 } selected_trees SECTION(".maps");
 
+#if CANDOR_TYPED_POINTERS
+/*
+ * The sessions of the processes that this processor served last, so that most calls need no look into the maps above.
+ * The time of its start tells a process from another of the same number, a user id can be changed, and the generation
+ * tells when user space changed the filters; what the kernel programs change belongs to processes that begin or end.
+ */
+#define MEMBERSHIPS 64
+struct membership {
+	__u64 start_ns;
+	__u64 sessions;
+	__u32 tgid;
+	__u32 uid;
+	__u32 generation;
+	__u32 pad;
+};
+struct {
+	MAP_NUMBER(type, MAP_PER_CPU_ARRAY);
+	MAP_NUMBER(max_entries, MEMBERSHIPS);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, struct membership);
+} memberships SECTION(".maps");
+#endif
+
 struct {
 	MAP_NUMBER(type, MAP_PROGRAM_ARRAY);
 	MAP_NUMBER(max_entries, 16);
@@ -110,12 +135,26 @@ struct {
 	MAP_TYPE(value, struct session_loss);
 } session_losses SECTION(".maps");
 
+/*
+ * Open descriptors. Where the kernel is new enough most of them are in an array instead, which the programs reach without
+ * calls and without taking memory from a list; here is then what finds no place there.
+ */
 struct {
 	MAP_NUMBER(type, MAP_HASH);
 	MAP_NUMBER(max_entries, 16384);
 	MAP_TYPE(key, struct descriptor_key);
 	MAP_TYPE(value, struct descriptor);
 } descriptors SECTION(".maps");
+
+#if CANDOR_CASTS
+struct {
+	MAP_NUMBER(type, MAP_ARRAY);
+	MAP_NUMBER(max_entries, DESCRIPTOR_BUCKETS);
+	MAP_NUMBER(map_flags, MAP_FLAG_SHARED_MEMORY);
+	MAP_TYPE(key, __u32);
+	MAP_TYPE(value, struct descriptor_bucket);
+} descriptor_buckets SECTION(".maps");
+#endif
 
 struct {
 	MAP_NUMBER(type, MAP_HASH);
@@ -156,6 +195,20 @@ INLINE __u64 time_of(struct scratch *s)
 	if (!s->time_ns)
 		s->time_ns = boot_time_ns();
 	return s->time_ns;
+}
+
+/* The current task. */
+INLINE struct task_struct *task_of(struct scratch *s)
+{
+#if CANDOR_CASTS
+	return TYPED((struct task_struct *)s->task);
+#elif CANDOR_KERNEL_OBJECTS
+	(void)s;
+	return CURRENT_TASK();
+#else
+	(void)s;
+	return 0;
+#endif
 }
 
 /* The sessions that selected this process. */

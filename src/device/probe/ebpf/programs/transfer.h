@@ -127,12 +127,12 @@ int transfer(__u64 *context)
 		goto done;
 	s->key.tgid = s->tgid;
 	s->key.fd = s->fd;
-	entry = map_lookup(&descriptors, &s->key);
+	entry = descriptor_of(&s->key);
 #if CANDOR_KERNEL_OBJECTS
 	/* Numbers are used again without a call that says so (close-on-exec): the open file decides. */
-	if (entry && entry->file != (__u64)file_of(s->fd)) {
+	if (entry && entry->file != (__u64)task_file(task_of(s), s->fd)) {
 		if (entry->kind == DESCRIPTOR_IGNORED) {
-			map_delete(&descriptors, &s->key);
+			descriptor_forget(&s->key);
 		} else {
 			COUNT(PROGRAM_TRANSFER, seen);
 			descriptor_end(s, entry, PROGRAM_TRANSFER);
@@ -211,7 +211,7 @@ int descriptor_found(__u64 *context)
 		return 0;
 	fresh = descriptor_begin(s, s->fd, DESCRIPTOR_IGNORED);
 	COUNT(PROGRAM_DESCRIPTOR_FOUND, seen);
-	file = file_of(s->fd);
+	file = task_file(task_of(s), s->fd);
 	if (!file) {
 		/* Closed meanwhile by another thread. */
 		COUNT(PROGRAM_DESCRIPTOR_FOUND, filtered);
@@ -364,7 +364,7 @@ int socket_payload(__u64 *context)
 
 	if (!s)
 		return 0;
-	entry = map_lookup(&descriptors, &s->key);
+	entry = descriptor_of(&s->key);
 	if (!entry)
 		return 0;
 	operation = s->operation;
