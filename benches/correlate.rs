@@ -105,6 +105,7 @@ fn correlate(criterion: &mut Criterion) {
     let terms_file = directory.path().join("terms.toml");
     std::fs::write(&terms_file, TERMS).unwrap();
     let options = CheckOptions {
+        profile: Vec::new(),
         terms: terms_file,
         format: ReportFormat::Json,
         html: None,

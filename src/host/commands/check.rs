@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
 use crate::event::StreamEntry;
-use crate::host::correlate::{CorrelateOptions, Correlator, RuleOutcome, Verdict};
+use crate::host::correlate::{CorrelateOptions, Correlator, Profile, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
 use crate::host::recording::{RecordingCondition, RecordingReader};
@@ -34,6 +34,10 @@ pub struct CheckOptions {
     /// Further data types, in the form of data/data_types.toml; may be given several times
     #[arg(long, value_name = "FILE")]
     pub data_types: Vec<PathBuf>,
+    /// Hold the run against this profile of rules as well: a name from `candor rules`, or a TOML file; may be given several
+    /// times
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Vec<String>,
     /// Judge the recording by these terms although they are of another app
     #[arg(long)]
     pub force_terms: bool,
@@ -82,7 +86,8 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
     if !warnings.entries.is_empty() {
         say(warnings.to_string());
     }
-    let verdict = judge(recording, &terms, &ontology, options.force_terms)?;
+    let profiles = super::rules::read_profiles(&options.profile, &ontology)?;
+    let verdict = judge(recording, &terms, &ontology, profiles, options.force_terms)?;
     if let Some(path) = &options.html {
         let page = report::html(&verdict).map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
         fs::write(path, page).map_err(|error| {
@@ -101,9 +106,16 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
     })
 }
 
-fn judge(recording: &Path, terms: &DeclaredTerms, ontology: &Ontology, force: bool) -> Result<Verdict, CommandError> {
+fn judge(
+    recording: &Path,
+    terms: &DeclaredTerms,
+    ontology: &Ontology,
+    profiles: Vec<Profile>,
+    force: bool,
+) -> Result<Verdict, CommandError> {
     let reader = RecordingReader::open(recording)?;
-    let mut correlator = Correlator::with_options(terms, ontology, CorrelateOptions { any_package: force });
+    let mut correlator =
+        Correlator::with_options(terms, ontology, CorrelateOptions { any_package: force }).with_profiles(profiles);
     let condition = read_ahead(reader, |entry| correlator.add(entry))?;
     let packages = correlator.packages_seen();
     if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {

@@ -67,8 +67,18 @@ pub(super) const LESSONS: &[Lesson] = &[
         examples: &[
             ("For reading", "candor check app.candor --terms app.toml"),
             ("For a build server", "candor check app.candor --terms app.toml --format json > verdict.json"),
+            ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
         ],
         exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "rules",
+        examples: &[
+            ("Every rule, and the profiles", "candor rules"),
+            ("The clauses of one profile, in both languages", "candor rules --profile cac-191"),
+            ("What a profile of your own comes to", "candor rules --profile mine.toml --format json"),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, InputOutput],
     },
     Lesson {
         command: "terms",

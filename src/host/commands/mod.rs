@@ -18,6 +18,7 @@ mod lessons;
 mod mark;
 mod progress;
 mod record;
+mod rules;
 mod run;
 mod terminal;
 mod terms;
@@ -94,6 +95,8 @@ enum Verb {
     Mark(mark::MarkCommand),
     /// Check a recording against declared terms
     Check(CheckCommand),
+    /// List the rules and profiles that `candor check` knows
+    Rules(rules::RulesCommand),
     /// Lint declared terms, and list what they can name
     Terms(terms::TermsCommand),
     /// Show the events of a recording, or of a running session as they come
@@ -183,6 +186,7 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
             out.flush().map_err(terminal::output_error)?;
             Ok(exit)
         }
+        Verb::Rules(command) => rules::rules(&command),
         Verb::Terms(command) => terms::terms(&command),
         Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),
         Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),

@@ -286,8 +286,9 @@ impl<'a> Correlator<'a> {
             if list.len() < limits::LISTED {
                 list.insert(app_label(event));
             }
+            // Not for a mark, which does not list the app: the next event must.
+            self.newest_app = Some((event.app.clone(), judged));
         }
-        self.newest_app = Some((event.app.clone(), judged));
         judged
     }
 
@@ -486,6 +487,7 @@ impl<'a> Correlator<'a> {
             listed.asked_for = false;
             self.profiles.push(listed);
         }
+        let (acts, profiles) = (std::mem::take(&mut self.acts), std::mem::take(&mut self.profiles));
         let Self { terms, ontology, phases, actors, destinations, .. } = &self;
         let mut standings = Standings::new(terms, ontology);
         let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
@@ -528,8 +530,8 @@ impl<'a> Correlator<'a> {
             .map(|(time, phase)| (phase.clone(), *time));
         let facts = Facts {
             last_doing: last_doing.collect(),
-            acts: self.acts,
-            profiles: self.profiles,
+            acts,
+            profiles,
             terms,
             ontology,
             clock: self.clock,

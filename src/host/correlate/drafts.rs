@@ -45,6 +45,7 @@ fn covering(facts: &Facts<'_>, finding: &Finding) -> Vec<StatementRef> {
             };
             declares.filter(named).map(|draft| contact_ref(draft, ontology)).collect()
         }
+        Subject::Act { .. } => Vec::new(),
     }
 }
 

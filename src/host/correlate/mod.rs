@@ -2,7 +2,7 @@
 //!
 //! * **In:** the entries of a recording, one by one ([`Correlator::add`]), the terms and the ontology. **Out:**
 //!   [`Verdict`]. Memory is bounded, whatever the recording holds.
-//! * **May import:** `event`, `host::declared_terms`, `host::ontology`, and from `host::recording` only how whole it is.
+//! * **May import:** `event`, `host::declared_terms`, `host::ontology`, `host::toml_source`, and from `host::recording` only how whole it is.
 //! * **Test it:** `cargo test host::correlate`, `cargo test --test verdict_rules`; speed: `cargo bench correlate`.
 //!
 //! What counts as what:

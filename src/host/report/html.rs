@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{bytes, duration, harmless, headline, without_statement};
 use crate::host::correlate::Verdict;
-use crate::host::correlate::verdict::Finding;
+use crate::host::correlate::verdict::{ClauseResult, Finding};
 
 /// The template could not be filled in.
 #[derive(Debug, Error)]
@@ -31,6 +31,11 @@ struct Page<'v> {
 }
 
 impl Page<'_> {
+    /// The class of the tag that a clause's state wears.
+    fn tag(&self, clause: &ClauseResult) -> &'static str {
+        super::profile_text::like(clause.state).name()
+    }
+
     fn bytes(&self, count: &u64) -> String {
         bytes(*count)
     }

@@ -5,6 +5,7 @@
 //! * **Test it:** `cargo test host::report`.
 
 mod html;
+mod profile_text;
 mod text;
 
 use std::io::{self, Write};

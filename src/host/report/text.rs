@@ -4,14 +4,15 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::profile_text;
 use super::{bytes, duration, harmless, headline, without_statement};
 use crate::host::correlate::verdict::{Finding, RuleResult, StatementRef};
 use crate::host::correlate::{RuleOutcome, Verdict};
 
-const STRONG: Style = Style::new().bold();
-const FAINT: Style = Style::new().dimmed();
+pub(super) const STRONG: Style = Style::new().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
 
-fn style(outcome: RuleOutcome) -> Style {
+pub(super) fn style(outcome: RuleOutcome) -> Style {
     match outcome {
         RuleOutcome::Violation => AnsiColor::Red.on_default().bold(),
         RuleOutcome::CannotTell => AnsiColor::Yellow.on_default().bold(),
@@ -46,6 +47,9 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     rules(verdict, out)?;
+    for result in &verdict.profiles {
+        profile_text::profile(result, out)?;
+    }
     observed(verdict, out)?;
     coverage(verdict, out)?;
     if !verdict.notices.is_empty() {

@@ -75,7 +75,7 @@ pub(super) const PROFILE: BuiltIn = BuiltIn {
             when: When::Any,
             families: &[],
             check: Check::NeedsMore(
-                "needs recordings and terms of two versions of the app, and this check has one: compare them with `candor diff`",
+                "needs recordings and terms of two versions of the app, and this check has one; `candor terms diff` compares the terms",
             ),
         },
         Clause {
@@ -180,7 +180,7 @@ pub(super) const PROFILE: BuiltIn = BuiltIn {
             zh: "收集的个人信息类型或打开的权限与现有业务功能无关",
             en: "Kinds of personal information or permissions that have nothing to do with the functions there are",
             source: UNREAD,
-            decidability: Decidable,
+            decidability: Partly,
             when: When::OneOf(AFTER_CONSENT),
             families: READING,
             check: Check::Trace(checks::not_needed_for_the_type),

@@ -10,6 +10,7 @@ use super::super::standing::DataStanding;
 use super::super::verdict::{Finding, Subject};
 use super::Context;
 use super::acts::PERMISSION_PROMPT;
+use crate::host::ontology::Need;
 
 /// Looks at nothing.
 pub(super) fn nothing(_: &Facts<'_>, _: &Context<'_>) -> Judged {
@@ -138,12 +139,37 @@ pub(super) fn sensitive_without_prompt(facts: &Facts<'_>, _: &Context<'_>) -> Ju
     judged
 }
 
-/// Kinds of data that the basic function of the declared type of app does not need.
-pub(super) fn not_needed_for_the_type(_facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    Judged {
-        not_applicable: Some("the terms do not say which of the 39 types of apps this is".to_owned()),
-        ..Judged::default()
+/// Kinds of data that the basic function of the declared type of app does not need. Another function may need them, so a
+/// person decides; an entry that nobody has compared with the rule's text yet accuses nobody.
+pub(super) fn not_needed_for_the_type(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let Some(app_type) = facts.terms.app.app_type.and_then(|id| facts.ontology.app_types.get(id)) else {
+        judged.not_applicable =
+            Some("the terms do not say which of the 39 types of apps this is ([app] app_type)".to_owned());
+        return judged;
+    };
+    let types = &facts.ontology.data_types;
+    let agreed = facts.readings().filter(|tuple| !matches!(tuple.phase.as_str(), PRE_CONSENT | REFUSED));
+    for ((id, app), tuples) in by_type(facts, agreed) {
+        let Some(first) = tuples.first() else { continue };
+        let message = match app_type.needs(first.data_type, types) {
+            Need::Necessary => continue,
+            Need::ForAPart(when) => {
+                judged.doubts.push(format!("{app} read {id}, which \"{}\" needs only {when}", app_type.id));
+                continue;
+            }
+            Need::NotNecessary => {
+                format!("{app} read {id}, which the basic function of \"{}\" does not need", app_type.id)
+            }
+        };
+        if !app_type.checked {
+            judged.doubts.push(format!("{message}; the entry was not yet compared with the rule's text"));
+            continue;
+        }
+        let subject = Subject::Data(facts.data_name(first.data_type));
+        judged.findings.push(facts.finding("not-needed-for-the-type", subject, message, None, &data_parts(&tuples)));
     }
+    judged
 }
 
 /// Data that was read although the user had not asked for anything: off the screen or without being operated.

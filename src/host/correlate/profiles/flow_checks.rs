@@ -196,7 +196,7 @@ pub(super) fn given_to_other_apps(facts: &Facts<'_>, _: &Context<'_>) -> Judged 
         return Judged::default();
     }
     of_acts(facts, ActKind::Given, &[], "given-to-another-app", |package, app, count| {
-        format!("{app} wrote {count} times into {package} after reading personal data; what it wrote was not seen")
+        format!("{app} wrote into {package} after reading personal data ({count}x); what it wrote was not seen")
     })
 }
 
@@ -217,20 +217,20 @@ pub(super) fn gone_after_refusal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
 /// Permission dialogs that were marked one directly after another.
 pub(super) fn prompts_in_a_row(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
     of_acts(facts, ActKind::PromptAgain, &[], "prompts-in-a-row", |_, _, count| {
-        format!("a permission dialog came directly after another one, {count} times")
+        format!("a permission dialog came directly after another one ({count}x)")
     })
 }
 
 /// Processes that began after the app had been stopped.
 pub(super) fn started_by_itself(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
     of_acts(facts, ActKind::Start, &["killed"], "started-by-itself", |_, app, count| {
-        format!("{app} started {count} processes after it had been stopped")
+        format!("{app} started processes after it had been stopped ({count}x)")
     })
 }
 
 /// Requests that anybody on the way can read.
 pub(super) fn in_clear_text(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
     of_acts(facts, ActKind::ClearText, &[], "clear-text", |host, app, count| {
-        format!("{app} sent {count} requests to {host} in clear text")
+        format!("{app} sent requests to {host} in clear text ({count}x)")
     })
 }

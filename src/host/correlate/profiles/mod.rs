@@ -3,7 +3,7 @@
 //! * **In:** [`Facts`], the built-in tables of clauses, profile files of the user's. **Out:** [`ProfileResult`]: every
 //!   clause of every profile that was asked for, with its state.
 //! * **May import:** what `host::correlate` may.
-//! * **Test it:** `cargo test host::correlate::profiles`, `cargo test --test profile_goldens`.
+//! * **Test it:** `cargo test host::correlate::profiles`, `cargo test --test verdict_profiles`.
 //!
 //! A clause is never left out. It ends in one of five states ([`ClauseState`]), and "none observed" is said only when
 //! every family of events that the clause needs was watched without loss, in a phase that was really part of the run.
@@ -23,7 +23,7 @@ mod two_lists;
 pub use clause::{Clause, Decidability, When};
 pub use file::Profile;
 
-pub(super) use acts::{ActKey, ActKind};
+pub(super) use acts::ActKey;
 
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@ fn every_clause_is_described_and_every_phase_is_known() {
 fn the_2019_method_has_31_acts_of_which_14_are_not_decidable() {
     let (profile, _) = find_clause("cac-191/3.1").unwrap();
     let letters = |letter| profile.clauses.iter().filter(|clause| clause.decidability.letter() == letter).count();
-    assert_eq!((profile.clauses.len(), letters("D"), letters("P"), letters("N")), (31, 8, 9, 14));
+    assert_eq!((profile.clauses.len(), letters("D"), letters("P"), letters("N")), (31, 7, 10, 14));
     let categories: Vec<usize> = ["1.", "2.", "3.", "4.", "5.", "6."]
         .iter()
         .map(|start| profile.clauses.iter().filter(|clause| clause.id.starts_with(start)).count())
