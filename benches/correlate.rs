@@ -106,6 +106,9 @@ fn correlate(criterion: &mut Criterion) {
     std::fs::write(&terms_file, TERMS).unwrap();
     let options = CheckOptions {
         profile: Vec::new(),
+        sarif: None,
+        junit: None,
+        markdown: None,
         terms: terms_file,
         format: ReportFormat::Json,
         html: None,

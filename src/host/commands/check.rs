@@ -28,6 +28,15 @@ pub struct CheckOptions {
     /// Also write the report as a self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Also write the findings as SARIF 2.1.0, for code hosts and editors
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Also write each rule as a test case of JUnit XML, for build servers; "cannot tell" is an error there
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also write a short report in Markdown, for a comment on a change
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Owners of further domains, in the form of data/recipients.toml; may be given several times
     #[arg(long, value_name = "FILE")]
     pub recipients: Vec<PathBuf>,
@@ -88,12 +97,7 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
     }
     let profiles = super::rules::read_profiles(&options.profile, &ontology)?;
     let verdict = judge(recording, &terms, &ontology, profiles, options.force_terms)?;
-    if let Some(path) = &options.html {
-        let page = report::html(&verdict).map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
-        fs::write(path, page).map_err(|error| {
-            CommandError::new(Exit::CannotCreate, format!("cannot write the report {}: {error}", path.display()))
-        })?;
-    }
+    write_files(&verdict, options)?;
     match options.format {
         ReportFormat::Text => report::text(&verdict, out),
         ReportFormat::Json => report::json(&verdict, out),
@@ -104,6 +108,33 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
         RuleOutcome::CannotTell => Exit::CannotTell,
         RuleOutcome::NoneObserved | RuleOutcome::NotApplicable => Exit::Ok,
     })
+}
+
+/// The reports that go into files of their own.
+fn write_files(verdict: &Verdict, options: &CheckOptions) -> Result<(), CommandError> {
+    let internal = |error: report::HtmlError| CommandError::new(Exit::Internal, error.to_string());
+    let write = |path: &Path, report: &[u8]| {
+        fs::write(path, report).map_err(|error| {
+            CommandError::new(Exit::CannotCreate, format!("cannot write the report {}: {error}", path.display()))
+        })
+    };
+    if let Some(path) = &options.html {
+        write(path, report::html(verdict).map_err(internal)?.as_bytes())?;
+    }
+    if let Some(path) = &options.junit {
+        write(path, report::junit(verdict).map_err(internal)?.as_bytes())?;
+    }
+    let mut text = Vec::new();
+    if let Some(path) = &options.sarif {
+        report::sarif(verdict, &mut text).map_err(output_error)?;
+        write(path, &text)?;
+    }
+    text.clear();
+    if let Some(path) = &options.markdown {
+        report::markdown(verdict, &mut text).map_err(output_error)?;
+        write(path, &text)?;
+    }
+    Ok(())
 }
 
 fn judge(

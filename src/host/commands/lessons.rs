@@ -67,6 +67,10 @@ pub(super) const LESSONS: &[Lesson] = &[
         examples: &[
             ("For reading", "candor check app.candor --terms app.toml"),
             ("For a build server", "candor check app.candor --terms app.toml --format json > verdict.json"),
+            (
+                "For a code host and a build server",
+                "candor check app.candor --terms app.toml --sarif app.sarif --junit app.xml",
+            ),
             ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
         ],
         exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],

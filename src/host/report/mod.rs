@@ -1,16 +1,24 @@
 //! A verdict for people and programs.
 //!
-//! * **In:** [`crate::host::correlate::Verdict`]. **Out:** text for a terminal, JSON (the verdict as it is), HTML.
+//! * **In:** [`crate::host::correlate::Verdict`]. **Out:** text for a terminal, JSON (the verdict as it is), HTML,
+//!   JUnit XML, SARIF, Markdown.
 //! * **May import:** `host::correlate`. No files are touched here: reports are written to what the caller passes in.
 //! * **Test it:** `cargo test host::report`.
 
 mod html;
+mod junit;
+mod listed;
+mod markdown;
 mod profile_text;
+mod sarif;
 mod text;
 
 use std::io::{self, Write};
 
 pub use html::{HtmlError, html};
+pub use junit::junit;
+pub use markdown::markdown;
+pub use sarif::sarif;
 pub use text::text;
 
 use crate::host::correlate::verdict::Finding;
