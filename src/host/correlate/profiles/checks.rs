@@ -5,7 +5,7 @@
 
 use super::super::correlator::Effect;
 use super::super::facts::{DataTuple, Facts};
-use super::super::rules::{self, Judged, PRE_CONSENT, REFUSED, by_type, data_parts};
+use super::super::rules::{self, Judged, PRE_CONSENT, REFUSED, data_findings};
 use super::super::standing::DataStanding;
 use super::super::verdict::{Finding, Subject};
 use super::Context;
@@ -84,19 +84,10 @@ pub(super) fn beyond_authorisation(facts: &Facts<'_>, _: &Context<'_>) -> Judged
         .readings()
         .filter(consented)
         .filter(|tuple| matches!(tuple.standing, DataStanding::Undeclared | DataStanding::Denied(_)));
-    for ((id, app), tuples) in by_type(facts, outside) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings = data_findings(facts, "beyond-authorisation", outside, |app, id, first, _| {
         let message = format!("{app} read {id}, and what the user agreed to does not include it");
-        let contradicts = first.standing.statement(facts.ontology);
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding(
-            "beyond-authorisation",
-            subject,
-            message,
-            contradicts,
-            &data_parts(&tuples),
-        ));
-    }
+        Some((message, first.standing.statement(facts.ontology)))
+    });
     let denied = |tuple: &DataTuple<'_>| {
         facts
             .data
@@ -111,13 +102,10 @@ pub(super) fn beyond_authorisation(facts: &Facts<'_>, _: &Context<'_>) -> Judged
             .find(|place| !tuple.tally.places.contains_key(place))
     };
     let side = facts.readings().filter(|tuple| denied(tuple).is_some());
-    for ((id, app), tuples) in by_type(facts, side) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings.extend(data_findings(facts, "side-channel", side, |app, id, first, _| {
         let door = denied(first).unwrap_or_default();
-        let message = format!("{app} was denied {id} at {door}, and read it another way");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding("side-channel", subject, message, None, &data_parts(&tuples)));
-    }
+        Some((format!("{app} was denied {id} at {door}, and read it another way"), None))
+    }));
     judged
 }
 
@@ -130,12 +118,11 @@ pub(super) fn sensitive_without_prompt(facts: &Facts<'_>, _: &Context<'_>) -> Ju
         let entry = facts.ontology.data_types.get(tuple.data_type);
         entry.is_some_and(|entry| entry.sensitive_gb_35273 == Some(true)) && tuple.tally.first_ns < first_prompt
     };
-    for ((id, app), tuples) in by_type(facts, facts.readings().filter(sensitive)) {
-        let Some(first) = tuples.first() else { continue };
+    let read = facts.readings().filter(sensitive);
+    judged.findings = data_findings(facts, "sensitive-without-prompt", read, |app, id, _, _| {
         let message = format!("{app} read {id}, which is sensitive, before any permission dialog was marked");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding("sensitive-without-prompt", subject, message, None, &data_parts(&tuples)));
-    }
+        Some((message, None))
+    });
     judged
 }
 
@@ -150,13 +137,12 @@ pub(super) fn not_needed_for_the_type(facts: &Facts<'_>, _: &Context<'_>) -> Jud
     };
     let types = &facts.ontology.data_types;
     let agreed = facts.readings().filter(|tuple| !matches!(tuple.phase.as_str(), PRE_CONSENT | REFUSED));
-    for ((id, app), tuples) in by_type(facts, agreed) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings = data_findings(facts, "not-needed-for-the-type", agreed, |app, id, first, _| {
         let message = match app_type.needs(first.data_type, types) {
-            Need::Necessary => continue,
+            Need::Necessary => return None,
             Need::ForAPart(when) => {
                 judged.doubts.push(format!("{app} read {id}, which \"{}\" needs only {when}", app_type.id));
-                continue;
+                return None;
             }
             Need::NotNecessary => {
                 format!("{app} read {id}, which the basic function of \"{}\" does not need", app_type.id)
@@ -164,26 +150,21 @@ pub(super) fn not_needed_for_the_type(facts: &Facts<'_>, _: &Context<'_>) -> Jud
         };
         if !app_type.checked {
             judged.doubts.push(format!("{message}; the entry was not yet compared with the rule's text"));
-            continue;
+            return None;
         }
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding("not-needed-for-the-type", subject, message, None, &data_parts(&tuples)));
-    }
+        Some((message, None))
+    });
     judged
 }
 
 /// Data that was read although the user had not asked for anything: off the screen or without being operated.
 pub(super) fn read_unattended(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    let mut judged = Judged::default();
     let unattended =
         facts.readings().filter(|tuple| matches!(tuple.phase.as_str(), "silent" | "background" | "killed"));
-    for ((id, app), tuples) in by_type(facts, unattended) {
-        let Some(first) = tuples.first() else { continue };
-        let message = format!("{app} read {id} while the user was not operating it");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding("unattended", subject, message, None, &data_parts(&tuples)));
-    }
-    judged
+    let findings = data_findings(facts, "unattended", unattended, |app, id, _, _| {
+        Some((format!("{app} read {id} while the user was not operating it"), None))
+    });
+    Judged { findings, ..Judged::default() }
 }
 
 /// Observed data whose statements lack something that the list must tell.
@@ -193,19 +174,15 @@ fn statement_lacks(
     what: &str,
     lacks: impl Fn(&crate::host::declared_terms::Statement) -> bool,
 ) -> Judged {
-    let mut judged = Judged::default();
     let lacking = |tuple: &&DataTuple<'_>| match &tuple.standing {
         DataStanding::Declared { statements, .. } => statements.iter().all(|statement| lacks(statement)),
         _ => false,
     };
-    for ((id, app), tuples) in by_type(facts, facts.readings().filter(lacking)) {
-        let Some(first) = tuples.first() else { continue };
+    let findings = data_findings(facts, rule, facts.readings().filter(lacking), |app, id, first, _| {
         let message = format!("{app} read {id}, and the terms list it without {what}");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        let statement = first.standing.statement(facts.ontology);
-        judged.findings.push(facts.finding(rule, subject, message, statement, &data_parts(&tuples)));
-    }
-    judged
+        Some((message, first.standing.statement(facts.ontology)))
+    });
+    Judged { findings, ..Judged::default() }
 }
 
 pub(super) fn listed_without_purpose(facts: &Facts<'_>, _: &Context<'_>) -> Judged {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::facts::{ContactTuple, Facts, Part};
-use super::super::rules::{Judged, PRE_CONSENT, REFUSED, by_host, by_type, contact_parts, data_parts, owner_in_words};
+use super::super::rules::{Judged, PRE_CONSENT, REFUSED, contact_findings, data_findings, owner_in_words};
 use super::super::standing::PartyStanding;
 use super::super::tally::Tally;
 use super::super::verdict::Subject;
@@ -24,33 +24,28 @@ fn serves(facts: &Facts<'_>, tuple: &ContactTuple<'_>, purposes: &[&str]) -> boo
 }
 
 fn contacts_in(facts: &Facts<'_>, phase: &str, purposes: &[&str], rule: &'static str, when: &str) -> Judged {
-    let mut judged = Judged::default();
     let chosen = facts.made_contacts().filter(|tuple| tuple.phase.as_str() == phase && serves(facts, tuple, purposes));
-    for ((host, app), tuples) in by_host(facts, chosen) {
-        let Some(first) = tuples.first() else { continue };
-        let name = facts.recipient_name(first);
-        let purpose = name.purpose.clone().unwrap_or_default();
-        let message = format!("{app} contacted {host}{}, which serves {purpose}, {when}", owner_in_words(&name));
-        judged.findings.push(facts.finding(rule, Subject::Recipient(name), message, None, &contact_parts(&tuples)));
-    }
-    judged
+    let findings = contact_findings(facts, rule, chosen, |app, name, _, _| {
+        let (host, owner) = (&name.host, owner_in_words(name));
+        let purpose = name.purpose.as_deref().unwrap_or_default();
+        Some((format!("{app} contacted {host}{owner}, which serves {purpose}, {when}"), None))
+    });
+    Judged { findings, ..Judged::default() }
 }
 
 /// Advertising goes on, or identifiers are still read, after the user has switched personalisation off.
 pub(super) fn targeting_goes_on(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+    const RULE: &str = "targeting-goes-on";
     let phase = "personalisation_off";
     let when = "after personalisation was switched off";
-    let mut judged = contacts_in(facts, phase, &["advertising"], "targeting-goes-on", when);
+    let mut judged = contacts_in(facts, phase, &["advertising"], RULE, when);
     let types = &facts.ontology.data_types;
     let Some(identifiers) = types.find("id") else { return judged };
     let read =
         facts.readings().filter(|tuple| tuple.phase.as_str() == phase && types.covers(identifiers, tuple.data_type));
-    for ((id, app), tuples) in by_type(facts, read) {
-        let Some(first) = tuples.first() else { continue };
-        let message = format!("{app} read {id} {when}");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding("targeting-goes-on", subject, message, None, &data_parts(&tuples)));
-    }
+    judged
+        .findings
+        .extend(data_findings(facts, RULE, read, |app, id, _, _| Some((format!("{app} read {id} {when}"), None))));
     judged
 }
 
@@ -78,9 +73,8 @@ pub(super) fn sent_to_third_parties(facts: &Facts<'_>, _: &Context<'_>) -> Judge
         let asked = matches!(tuple.phase.as_str(), PRE_CONSENT | REFUSED);
         others && (asked || !declared)
     };
-    for ((host, app), tuples) in by_host(facts, facts.made_contacts().filter(not_agreed)) {
-        let Some(first) = tuples.first() else { continue };
-        let name = facts.recipient_name(first);
+    let contacts = facts.made_contacts().filter(not_agreed);
+    judged.findings = contact_findings(facts, "sent-without-consent", contacts, |app, name, first, tuples| {
         let nobody_knows = first.parties.iter().all(|party| matches!(party.standing, PartyStanding::Unknown));
         let last_ns = tuples.iter().map(|tuple| tuple.tally.last_ns).max().unwrap_or_default();
         let bytes: u64 = tuples.iter().map(|tuple| tuple.tally.bytes_out).fold(0, u64::saturating_add);
@@ -91,25 +85,23 @@ pub(super) fn sent_to_third_parties(facts: &Facts<'_>, _: &Context<'_>) -> Judge
             .collect();
         read.sort_unstable();
         read.dedup();
-        let whom = format!("{host}{}", owner_in_words(&name));
-        if nobody_knows || bytes == 0 || read.is_empty() {
-            let why = if nobody_knows {
-                "whose owner nobody knows"
-            } else if bytes == 0 {
-                "how much was sent is not known"
-            } else {
-                "no personal data was seen being read before"
-            };
-            judged.doubts.push(format!("{app} contacted {whom} without consent: {why}"));
-            continue;
-        }
-        let message = format!(
-            "{app} read {}, and afterwards sent {bytes} bytes to {whom} without consent; what they held was not seen",
-            read.join(", ")
-        );
-        let subject = Subject::Recipient(name);
-        judged.findings.push(facts.finding("sent-without-consent", subject, message, None, &contact_parts(&tuples)));
-    }
+        let whom = format!("{}{}", name.host, owner_in_words(name));
+        let why = if nobody_knows {
+            "whose owner nobody knows"
+        } else if bytes == 0 {
+            "how much was sent is not known"
+        } else if read.is_empty() {
+            "no personal data was seen being read before"
+        } else {
+            let read = read.join(", ");
+            let message = format!(
+                "{app} read {read}, and afterwards sent {bytes} bytes to {whom} without consent; what they held was not seen"
+            );
+            return Some((message, None));
+        };
+        judged.doubts.push(format!("{app} contacted {whom} without consent: {why}"));
+        None
+    });
     judged
 }
 
@@ -140,7 +132,6 @@ pub(super) fn left_the_device_undeclared(facts: &Facts<'_>, context: &Context<'_
 
 /// Third parties to whom bytes went and whom, or whose data, the form does not declare as shared.
 pub(super) fn shared_undeclared(facts: &Facts<'_>, context: &Context<'_>) -> Judged {
-    let mut judged = Judged::default();
     let shares = facts.terms.contacts().next().is_some();
     if shares {
         // The form names no recipients: who is among those that are meant cannot be told from it alone.
@@ -148,14 +139,12 @@ pub(super) fn shared_undeclared(facts: &Facts<'_>, context: &Context<'_>) -> Jud
     }
     let third =
         |tuple: &&ContactTuple<'_>| tuple.parties.iter().all(|party| matches!(party.standing, PartyStanding::Known));
-    for ((host, app), tuples) in by_host(facts, facts.made_contacts().filter(third)) {
-        let Some(first) = tuples.first() else { continue };
-        let name = facts.recipient_name(first);
-        let message = format!("{app} contacted {host}{}, and declares no sharing at all", owner_in_words(&name));
-        let subject = Subject::Recipient(name);
-        judged.findings.push(facts.finding("sharing-undeclared", subject, message, None, &contact_parts(&tuples)));
-    }
-    judged
+    let contacts = facts.made_contacts().filter(third);
+    let findings = contact_findings(facts, "sharing-undeclared", contacts, |app, name, _, _| {
+        let (host, owner) = (&name.host, owner_in_words(name));
+        Some((format!("{app} contacted {host}{owner}, and declares no sharing at all"), None))
+    });
+    Judged { findings, ..Judged::default() }
 }
 
 /// Acts of one kind in one of these phases (any, when none is given), by subject and app.

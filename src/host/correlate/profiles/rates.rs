@@ -1,8 +1,7 @@
 //! Limits on how often data is read. None of them is law: they come from profile files.
 
 use super::super::facts::{DataTuple, Facts};
-use super::super::rules::{Judged, by_type, data_parts};
-use super::super::verdict::Subject;
+use super::super::rules::{Judged, data_findings};
 use super::clause::{Check, Clause, Decidability, When};
 use super::{Context, Profile, checks};
 use crate::event::Family;
@@ -52,20 +51,16 @@ impl RateLimit {
     /// Readings above the limit. Rates are those of one program in one phase: programs together can only do more, so
     /// what is found stands.
     pub(super) fn judge(&self, facts: &Facts<'_>) -> Judged {
-        let mut judged = Judged::default();
         let types = &facts.ontology.data_types;
         let meant = |tuple: &&DataTuple<'_>| {
             let phase = self.phases.is_empty() || self.phases.iter().any(|phase| phase == tuple.phase.as_str());
             phase && self.data_types.iter().any(|broad| types.covers(*broad, tuple.data_type))
         };
-        for ((id, app), tuples) in by_type(facts, facts.readings().filter(meant)) {
-            let Some(first) = tuples.first() else { continue };
-            let Some(what) = self.excess(&tuples) else { continue };
-            let message = format!("{app} read {id} {what} (limit \"{}\" of {})", self.id, self.source);
-            let subject = Subject::Data(facts.data_name(first.data_type));
-            judged.findings.push(facts.finding("rate-limit", subject, message, None, &data_parts(&tuples)));
-        }
-        judged
+        let findings = data_findings(facts, "rate-limit", facts.readings().filter(meant), |app, id, _, tuples| {
+            let what = self.excess(tuples)?;
+            Some((format!("{app} read {id} {what} (limit \"{}\" of {})", self.id, self.source), None))
+        });
+        Judged { findings, ..Judged::default() }
     }
 
     fn excess(&self, tuples: &[&DataTuple<'_>]) -> Option<String> {

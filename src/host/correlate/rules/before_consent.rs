@@ -4,8 +4,7 @@
 //! of the terms says so.
 
 use super::super::facts::Facts;
-use super::super::verdict::Subject;
-use super::{Judged, PRE_CONSENT, by_host, by_type, contact_parts, data_parts, owner_in_words};
+use super::{Judged, PRE_CONSENT, contact_findings, data_findings, owner_in_words};
 use crate::host::correlate::standing::contact_statement;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
@@ -16,34 +15,22 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
 pub(super) fn in_phase(facts: &Facts<'_>, rule: &'static str, phase: &str, when: &str) -> Judged {
     let mut judged = Judged::default();
     let readings = facts.readings().filter(|tuple| tuple.phase.as_str() == phase);
-    for ((id, app), tuples) in by_type(facts, readings) {
-        let Some(first) = tuples.first() else { continue };
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        let message = format!("{app} read {id} {when}");
-        judged.findings.push(facts.finding(rule, subject, message, None, &data_parts(&tuples)));
-    }
+    let read = |app: &str, id: &str| format!("{app} read {id} {when}");
+    judged.findings = data_findings(facts, rule, readings, |app, id, _, _| Some((read(app, id), None)));
     let contacts = facts.made_contacts().filter(|tuple| tuple.phase.as_str() == phase);
-    for ((host, app), tuples) in by_host(facts, contacts) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings.extend(contact_findings(facts, rule, contacts, |app, name, first, _| {
         let own = first.parties.iter().filter(|party| party.is_first_party()).count();
         if own == first.parties.len() {
-            continue;
+            return None;
         }
         if own > 0 {
+            let host = &name.host;
             judged.doubts.push(format!("a connection {when} was with any of {host}, of which one is first party"));
-            continue;
+            return None;
         }
-        let name = facts.recipient_name(first);
-        let message = format!("{app} contacted {host}{} {when}", owner_in_words(&name));
+        let message = format!("{app} contacted {}{} {when}", name.host, owner_in_words(name));
         let denied = first.parties.iter().any(|party| party.denied_by.is_some());
-        let contradicts = contact_statement(&first.parties, facts.ontology).filter(|_| denied);
-        judged.findings.push(facts.finding(
-            rule,
-            Subject::Recipient(name),
-            message,
-            contradicts,
-            &contact_parts(&tuples),
-        ));
-    }
+        Some((message, contact_statement(&first.parties, facts.ontology).filter(|_| denied)))
+    }));
     judged
 }

@@ -17,7 +17,7 @@ mod unknown_recipient;
 use std::collections::BTreeMap;
 
 use super::facts::{ContactTuple, DataTuple, Facts, Part};
-use super::verdict::{Finding, RuleOutcome, RuleResult};
+use super::verdict::{Finding, RecipientName, RuleOutcome, RuleResult, StatementRef, Subject};
 use crate::event::Family;
 
 /// The phase before the user has answered the privacy prompt.
@@ -187,10 +187,7 @@ pub(super) fn judge(rule: &Rule, facts: &Facts<'_>) -> RuleResult {
 type DataGroups<'t, 'a> = BTreeMap<(&'t str, &'t str), Vec<&'t DataTuple<'a>>>;
 
 /// Groups readings by app and data type: a finding is one of these, whatever the number of processes.
-pub(super) fn by_type<'t, 'a: 't>(
-    facts: &'t Facts<'a>,
-    tuples: impl Iterator<Item = &'t DataTuple<'a>>,
-) -> DataGroups<'t, 'a> {
+fn by_type<'t, 'a: 't>(facts: &'t Facts<'a>, tuples: impl Iterator<Item = &'t DataTuple<'a>>) -> DataGroups<'t, 'a> {
     let mut groups: DataGroups<'t, 'a> = BTreeMap::new();
     for tuple in tuples {
         let key = (facts.ontology.data_types.id_of(tuple.data_type), tuple.actor.app.as_str());
@@ -203,7 +200,7 @@ pub(super) fn by_type<'t, 'a: 't>(
 type ContactGroups<'t, 'a> = BTreeMap<(String, &'t str), Vec<&'t ContactTuple<'a>>>;
 
 /// Groups contacts by app and host. Two destinations with the same host but different certainty are one recipient.
-pub(super) fn by_host<'t, 'a: 't>(
+fn by_host<'t, 'a: 't>(
     facts: &'t Facts<'a>,
     tuples: impl Iterator<Item = &'t ContactTuple<'a>>,
 ) -> ContactGroups<'t, 'a> {
@@ -215,16 +212,56 @@ pub(super) fn by_host<'t, 'a: 't>(
     groups
 }
 
-pub(super) fn data_parts<'t>(tuples: &[&'t DataTuple<'_>]) -> Vec<Part<'t>> {
+/// What a finding says, and the statement that it contradicts.
+pub(super) type Said = (String, Option<StatementRef>);
+
+/// Findings about data: one for each app and data type of `tuples`, where `describe` has something to say. It is given the
+/// app, the id of the data type, and the tuples, of which there is at least one and which differ in process and phase only.
+pub(super) fn data_findings<'t, 'a: 't>(
+    facts: &'t Facts<'a>,
+    rule: &'static str,
+    tuples: impl Iterator<Item = &'t DataTuple<'a>>,
+    mut describe: impl FnMut(&str, &str, &DataTuple<'a>, &[&'t DataTuple<'a>]) -> Option<Said>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ((id, app), tuples) in by_type(facts, tuples) {
+        let Some(first) = tuples.first() else { continue };
+        if let Some((message, contradicts)) = describe(app, id, first, &tuples) {
+            let subject = Subject::Data(facts.data_name(first.data_type));
+            findings.push(facts.finding(rule, subject, message, contradicts, &data_parts(&tuples)));
+        }
+    }
+    findings
+}
+
+/// The same about recipients: one for each app and host.
+pub(super) fn contact_findings<'t, 'a: 't>(
+    facts: &'t Facts<'a>,
+    rule: &'static str,
+    tuples: impl Iterator<Item = &'t ContactTuple<'a>>,
+    mut describe: impl FnMut(&str, &RecipientName, &ContactTuple<'a>, &[&'t ContactTuple<'a>]) -> Option<Said>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ((_, app), tuples) in by_host(facts, tuples) {
+        let Some(first) = tuples.first() else { continue };
+        let name = facts.recipient_name(first);
+        if let Some((message, contradicts)) = describe(app, &name, first, &tuples) {
+            findings.push(facts.finding(rule, Subject::Recipient(name), message, contradicts, &contact_parts(&tuples)));
+        }
+    }
+    findings
+}
+
+fn data_parts<'t>(tuples: &[&'t DataTuple<'_>]) -> Vec<Part<'t>> {
     tuples.iter().map(|tuple| Part { actor: &tuple.actor, phase: &tuple.phase, tally: &tuple.tally }).collect()
 }
 
-pub(super) fn contact_parts<'t>(tuples: &[&'t ContactTuple<'_>]) -> Vec<Part<'t>> {
+fn contact_parts<'t>(tuples: &[&'t ContactTuple<'_>]) -> Vec<Part<'t>> {
     tuples.iter().map(|tuple| Part { actor: &tuple.actor, phase: &tuple.phase, tally: &tuple.tally }).collect()
 }
 
 /// The owner of a recipient in words, for messages: ` of Umeng (Alibaba)`.
-pub(super) fn owner_in_words(name: &super::verdict::RecipientName) -> String {
+pub(super) fn owner_in_words(name: &RecipientName) -> String {
     match (&name.owner_en, &name.product, &name.via_alias) {
         (Some(owner), Some(product), None) => format!(" ({owner}: {product})"),
         (Some(owner), None, None) => format!(" ({owner})"),

@@ -2,8 +2,7 @@
 
 use super::super::facts::{ContactTuple, DataTuple, Facts};
 use super::super::standing::{DataStanding, PartyStanding, collect_ref, contact_ref};
-use super::super::verdict::Subject;
-use super::{Judged, PRE_CONSENT, REFUSED, by_host, by_type, contact_parts, data_parts, owner_in_words};
+use super::{Judged, PRE_CONSENT, REFUSED, contact_findings, data_findings, owner_in_words};
 use crate::event::Phase;
 use crate::host::declared_terms::{Timing, TimingAnswer};
 
@@ -58,43 +57,26 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     }
     let readings =
         facts.readings().filter(|tuple| !other_rules(&tuple.phase) && of_reading(tuple) == TimingAnswer::Excluded);
-    for ((id, app), tuples) in by_type(facts, readings) {
-        let Some(first) = tuples.first() else { continue };
-        let DataStanding::Declared { statements, .. } = &first.standing else { continue };
+    const RULE: &str = "outside-declared-phase";
+    judged.findings = data_findings(facts, RULE, readings, |app, id, first, tuples| {
+        let DataStanding::Declared { statements, .. } = &first.standing else { return None };
         let contradicts = statements.first().map(|collect| collect_ref(collect, facts.ontology));
         let declared = statements.first().map(|collect| collect.timing.in_words()).unwrap_or_default();
         let phases = in_phases(tuples.iter().map(|tuple| &tuple.phase));
-        let message = format!("{app} read {id} {phases}, and declares it {declared}");
-        let subject = Subject::Data(facts.data_name(first.data_type));
-        judged.findings.push(facts.finding(
-            "outside-declared-phase",
-            subject,
-            message,
-            contradicts,
-            &data_parts(&tuples),
-        ));
-    }
+        Some((format!("{app} read {id} {phases}, and declares it {declared}"), contradicts))
+    });
     let contacts =
         facts.made_contacts().filter(|tuple| !other_rules(&tuple.phase) && of_contact(tuple) == TimingAnswer::Excluded);
-    for ((host, app), tuples) in by_host(facts, contacts) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings.extend(contact_findings(facts, RULE, contacts, |app, name, first, tuples| {
         let Some(PartyStanding::Declared(shares)) = first.parties.first().map(|party| &party.standing) else {
-            continue;
+            return None;
         };
         let contradicts = shares.first().map(|share| contact_ref(share, facts.ontology));
         let declared = shares.first().map(|share| share.timing.in_words()).unwrap_or_default();
         let phases = in_phases(tuples.iter().map(|tuple| &tuple.phase));
-        let name = facts.recipient_name(first);
-        let message = format!("{app} contacted {host}{} {phases}, and declares it {declared}", owner_in_words(&name));
-        let subject = Subject::Recipient(name);
-        judged.findings.push(facts.finding(
-            "outside-declared-phase",
-            subject,
-            message,
-            contradicts,
-            &contact_parts(&tuples),
-        ));
-    }
+        let whom = format!("{}{}", name.host, owner_in_words(name));
+        Some((format!("{app} contacted {whom} {phases}, and declares it {declared}"), contradicts))
+    }));
     judged
 }
 

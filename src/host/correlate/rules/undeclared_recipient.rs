@@ -2,8 +2,7 @@
 
 use super::super::facts::{ContactTuple, Facts};
 use super::super::standing::{PartyStanding, contact_statement};
-use super::super::verdict::Subject;
-use super::{Judged, by_host, contact_parts, owner_in_words};
+use super::{Judged, contact_findings, owner_in_words};
 
 /// Whether a destination may be an undeclared one.
 pub(super) enum Undeclared {
@@ -38,25 +37,16 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
         Undeclared::Perhaps => true,
         Undeclared::Yes { known } => known,
     });
-    for ((host, app), tuples) in by_host(facts, contacts) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings = contact_findings(facts, "undeclared-recipient", contacts, |app, name, first, _| {
+        let host = &name.host;
         if matches!(undeclared(first), Undeclared::Perhaps) {
             judged.doubts.push(format!("a connection was with any of {host}, of which not all are declared"));
-            continue;
+            return None;
         }
         let denied = first.parties.iter().any(|party| party.denied_by.is_some());
         let contradicts = contact_statement(&first.parties, facts.ontology).filter(|_| denied);
         let why = if denied { "the terms say it does not" } else { "no [[share]] names it" };
-        let name = facts.recipient_name(first);
-        let message = format!("{app} contacted {host}{}, and {why}", owner_in_words(&name));
-        let subject = Subject::Recipient(name);
-        judged.findings.push(facts.finding(
-            "undeclared-recipient",
-            subject,
-            message,
-            contradicts,
-            &contact_parts(&tuples),
-        ));
-    }
+        Some((format!("{app} contacted {host}{}, and {why}", owner_in_words(name)), contradicts))
+    });
     judged
 }

@@ -1,9 +1,9 @@
 //! Somebody contacted of whom nobody knows who it is: neither the terms nor the table of recipients.
 
 use super::super::facts::Facts;
-use super::super::verdict::{NameConfidence, Subject};
+use super::super::verdict::NameConfidence;
 use super::undeclared_recipient::{Undeclared, undeclared};
-use super::{Judged, by_host, contact_parts, owner_in_words};
+use super::{Judged, contact_findings, owner_in_words};
 
 pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     let mut judged = Judged::default();
@@ -12,23 +12,19 @@ pub(super) fn judge(facts: &Facts<'_>) -> Judged {
         Undeclared::Perhaps => true,
         Undeclared::Yes { known } => !known,
     });
-    for ((host, app), tuples) in by_host(facts, contacts) {
-        let Some(first) = tuples.first() else { continue };
+    judged.findings = contact_findings(facts, "unknown-recipient", contacts, |app, name, first, _| {
+        let host = &name.host;
         if matches!(undeclared(first), Undeclared::Perhaps) {
             judged.doubts.push(format!("a connection was with any of {host}, of which not all are declared"));
-            continue;
+            return None;
         }
-        let name = facts.recipient_name(first);
+        let owner = owner_in_words(name);
         let message = if name.confidence == NameConfidence::AddressOnly {
-            format!("{app} contacted {host}{} by address alone: no name for it was seen", owner_in_words(&name))
+            format!("{app} contacted {host}{owner} by address alone: no name for it was seen")
         } else {
-            format!(
-                "{app} contacted {host}{}: neither the terms nor the table of recipients says whose it is",
-                owner_in_words(&name)
-            )
+            format!("{app} contacted {host}{owner}: neither the terms nor the table of recipients says whose it is")
         };
-        let subject = Subject::Recipient(name);
-        judged.findings.push(facts.finding("unknown-recipient", subject, message, None, &contact_parts(&tuples)));
-    }
+        Some((message, None))
+    });
     judged
 }
