@@ -1,8 +1,6 @@
 //! The findings of a verdict in one list, as machine-readable reports give them: those of the rules, and those of the
 //! profiles that were asked for.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::host::correlate::verdict::{Finding, Subject};
@@ -42,11 +40,7 @@ impl Listed<'_> {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        let mut text = String::new();
-        for byte in hash.finalize().iter().take(FINGERPRINT_BYTES) {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hash.finalize().iter().take(FINGERPRINT_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::listed::{Listed, listed};
-use super::{duration, harmless, headline};
-use crate::host::correlate::{ClauseState, RuleOutcome, Verdict};
+use super::{duration, harmless, headline, states_in_words};
+use crate::host::correlate::{RuleOutcome, Verdict};
 
 /// Findings that are told in full; the rest is counted, because comments have a length.
 const SHOWN: usize = 50;
@@ -47,11 +47,7 @@ pub fn markdown(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "| {} | {}{why} |", rule.id, rule.outcome.in_words())?;
     }
     for profile in verdict.profiles.iter().filter(|profile| profile.counts_for_outcome) {
-        let counts: Vec<String> = ClauseState::ALL
-            .iter()
-            .map(|state| format!("{} {}", profile.counts.get(state.name()).copied().unwrap_or(0), state.in_words()))
-            .collect();
-        writeln!(out, "\n**{}**: {}", plain(&profile.title_en), counts.join(", "))?;
+        writeln!(out, "\n**{}**: {}", plain(&profile.title_en), states_in_words(profile))?;
     }
     let blind: Vec<&str> =
         verdict.coverage.families.iter().filter(|family| !family.watched).map(|family| family.family).collect();

@@ -21,8 +21,8 @@ pub use markdown::markdown;
 pub use sarif::sarif;
 pub use text::text;
 
-use crate::host::correlate::verdict::Finding;
-use crate::host::correlate::{RuleOutcome, Verdict};
+use crate::host::correlate::verdict::{Finding, ProfileResult};
+use crate::host::correlate::{ClauseState, RuleOutcome, Verdict};
 
 /// Writes the verdict as JSON: two spaces of indentation, a line feed at the end; the same verdict gives the same bytes.
 ///
@@ -62,6 +62,14 @@ fn without_statement(finding: &Finding) -> &'static str {
         "before-consent" | "after-refusal" => "needs the user's consent, whatever they declare",
         _ => "no statement covers it",
     }
+}
+
+/// How many clauses of a profile are in each state, in words.
+fn states_in_words(profile: &ProfileResult) -> String {
+    let counts = ClauseState::ALL
+        .iter()
+        .map(|state| format!("{} {}", profile.counts.get(state.name()).copied().unwrap_or(0), state.in_words()));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// A length of time for people.

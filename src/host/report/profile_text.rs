@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::text::{FAINT, STRONG, style};
-use super::{duration, harmless};
+use super::{duration, harmless, states_in_words};
 use crate::host::correlate::verdict::{ClauseResult, ProfileResult};
 use crate::host::correlate::{ClauseState, RuleOutcome};
 
@@ -28,11 +28,7 @@ pub(super) fn profile(profile: &ProfileResult, out: &mut dyn Write) -> io::Resul
         harmless(&profile.title_zh),
         harmless(&profile.source)
     )?;
-    let counts: Vec<String> = ClauseState::ALL
-        .iter()
-        .map(|state| format!("{} {}", profile.counts.get(state.name()).copied().unwrap_or(0), state.in_words()))
-        .collect();
-    writeln!(out, "  {}", counts.join(", "))?;
+    writeln!(out, "  {}", states_in_words(profile))?;
     for result in &profile.clauses {
         clause(result, profile.counts_for_outcome, out)?;
     }
