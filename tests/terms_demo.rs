@@ -122,6 +122,11 @@ fn drafts_clear_nothing_and_findings_name_them() {
         let message = message(subject);
         assert!(message.contains("; only an unconfirmed draft covers this (terms.toml:"), "{message}");
     }
+    // The acts that are made of these rules say it as well.
+    let act = verdict.profiles[0].clauses.iter().find(|clause| clause.id == "2.1").unwrap();
+    let told =
+        act.findings.iter().map(|finding| &finding.message).filter(|message| message.contains("unconfirmed draft"));
+    assert_eq!(told.count(), 3, "{:?}", act.findings);
     for subject in ["ads.jpush.cn", "cdn-7.unlisted.example"] {
         assert!(!message(subject).contains("draft"), "{}", message(subject));
     }

@@ -2,8 +2,9 @@
 //! would matter.
 
 use super::facts::Facts;
+use super::rules::AllJudged;
 use super::standing::{collect_ref, contact_ref, place_in_words};
-use super::verdict::{Finding, RuleResult, StatementRef, Subject};
+use super::verdict::{Finding, StatementRef, Subject};
 use crate::host::declared_terms::{Act, Party, Statement};
 use crate::host::ontology::Ontology;
 
@@ -11,12 +12,12 @@ use crate::host::ontology::Ontology;
 const ANSWERED_BY_A_STATEMENT: &[&str] = &["undeclared-collection", "undeclared-recipient", "unknown-recipient"];
 
 /// Adds to each finding the drafts that would cover it. The finding stands.
-pub(super) fn point_out(facts: &Facts<'_>, results: &mut [RuleResult]) {
+pub(super) fn point_out(facts: &Facts<'_>, judged: &mut AllJudged) {
     if facts.terms.drafts().next().is_none() {
         return;
     }
-    for result in results.iter_mut().filter(|result| ANSWERED_BY_A_STATEMENT.contains(&result.id)) {
-        for finding in result.findings.iter_mut().filter(|finding| finding.contradicts.is_none()) {
+    for (_, judged) in judged.iter_mut().filter(|(rule, _)| ANSWERED_BY_A_STATEMENT.contains(rule)) {
+        for finding in judged.findings.iter_mut().filter(|finding| finding.contradicts.is_none()) {
             finding.only_drafts = covering(facts, finding);
             if let Some(first) = finding.only_drafts.first() {
                 let place = place_in_words(&first.place);

@@ -223,9 +223,10 @@ impl Facts<'_> {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        let mut rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::judge(rule, self)).collect();
-        drafts::point_out(self, &mut rules);
-        let profiles = profiles::judge(self, &self.profiles);
+        let mut judged = rules::judge_all(self);
+        drafts::point_out(self, &mut judged);
+        let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::conclude(rule, &judged, self)).collect();
+        let profiles = profiles::judge(self, &judged);
         let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
         let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
         let has = |outcome| outcomes.contains(&outcome);

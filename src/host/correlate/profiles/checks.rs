@@ -18,29 +18,28 @@ pub(super) fn nothing(_: &Facts<'_>, _: &Context<'_>) -> Judged {
 }
 
 /// What the rules with these ids found, together.
-fn of_rules(facts: &Facts<'_>, ids: &[&str], keep: impl Fn(&Finding) -> bool) -> Judged {
+fn of_rules(context: &Context<'_>, ids: &[&str], keep: impl Fn(&Finding) -> bool) -> Judged {
     let mut together = Judged::default();
-    for id in ids {
-        let judged = rules::judged_by(id, facts);
-        together.findings.extend(judged.findings.into_iter().filter(&keep));
-        together.doubts.extend(judged.doubts);
+    for judged in ids.iter().filter_map(|id| context.judged.get(id)) {
+        together.findings.extend(judged.findings.iter().filter(|finding| keep(finding)).cloned());
+        together.doubts.extend(judged.doubts.iter().cloned());
     }
     together
 }
 
-pub(super) fn before_consent(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    of_rules(facts, &["before-consent"], |_| true)
+pub(super) fn before_consent(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    of_rules(context, &["before-consent"], |_| true)
 }
 
 /// Without a prompt there is nothing that the user could have answered; reading before the answer is evidence of it.
-pub(super) fn read_before_answer(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    let mut judged = of_rules(facts, &["before-consent"], |finding| matches!(finding.subject, Subject::Data(_)));
+pub(super) fn read_before_answer(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    let mut judged = of_rules(context, &["before-consent"], |finding| matches!(finding.subject, Subject::Data(_)));
     judged.doubts.clear();
     judged
 }
 
-pub(super) fn after_refusal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    of_rules(facts, &["after-refusal"], |_| true)
+pub(super) fn after_refusal(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    of_rules(context, &["after-refusal"], |_| true)
 }
 
 pub(super) fn after_withdrawal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
@@ -48,32 +47,31 @@ pub(super) fn after_withdrawal(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
 }
 
 /// Data and recipients that no statement names. Whose an unknown address is, nobody knows: it can be the developer's.
-pub(super) fn not_listed(facts: &Facts<'_>, context: &Context<'_>) -> Judged {
-    let mut judged = of_rules(facts, &["undeclared-collection", "undeclared-recipient"], |_| true);
-    judged.doubts.extend(unknown_recipients(facts, context).doubts);
+pub(super) fn not_listed(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    let mut judged = of_rules(context, &["undeclared-collection", "undeclared-recipient"], |_| true);
+    judged.doubts.extend(unknown_recipients(context));
     judged
 }
 
-pub(super) fn data_not_listed(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    of_rules(facts, &["undeclared-collection"], |_| true)
+pub(super) fn data_not_listed(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    of_rules(context, &["undeclared-collection"], |_| true)
 }
 
-pub(super) fn recipients_not_listed(facts: &Facts<'_>, context: &Context<'_>) -> Judged {
-    let mut judged = of_rules(facts, &["undeclared-recipient"], |_| true);
-    judged.doubts.extend(unknown_recipients(facts, context).doubts);
+pub(super) fn recipients_not_listed(_: &Facts<'_>, context: &Context<'_>) -> Judged {
+    let mut judged = of_rules(context, &["undeclared-recipient"], |_| true);
+    judged.doubts.extend(unknown_recipients(context));
     judged
 }
 
-fn unknown_recipients(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
-    let unknown = rules::judged_by("unknown-recipient", facts);
-    let doubts = unknown.findings.into_iter().map(|finding| finding.message).chain(unknown.doubts).collect();
-    Judged { doubts, ..Judged::default() }
+fn unknown_recipients(context: &Context<'_>) -> Vec<String> {
+    let unknown = of_rules(context, &["unknown-recipient"], |_| true);
+    unknown.findings.into_iter().map(|finding| finding.message).chain(unknown.doubts).collect()
 }
 
 /// Whatever contradicts a statement, rather than lacking one.
-pub(super) fn breaks_own_rules(facts: &Facts<'_>, _: &Context<'_>) -> Judged {
+pub(super) fn breaks_own_rules(_: &Facts<'_>, context: &Context<'_>) -> Judged {
     let all = ["outside-declared-phase", "rate-above-declared", "undeclared-collection", "undeclared-recipient"];
-    of_rules(facts, &all, |finding| finding.contradicts.is_some())
+    of_rules(context, &all, |finding| finding.contradicts.is_some())
 }
 
 /// Beyond what the user agreed to: kinds of data outside the terms, and data had by another way after the system denied it.

@@ -28,7 +28,7 @@ pub(super) use acts::ActKey;
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
-use super::rules::Judged;
+use super::rules::{AllJudged, Judged};
 use super::verdict::{ClauseResult, ClauseState, ProfileResult, RuleOutcome};
 use clause::Check;
 use rates::RateLimit;
@@ -77,6 +77,8 @@ pub fn clause_ids() -> impl Iterator<Item = String> {
 
 /// What checks may look at besides the facts.
 pub(super) struct Context<'c> {
+    /// What the rules found, for clauses that are made of rules.
+    judged: &'c AllJudged,
     /// Limits on rates: of the profiles that were asked for, else the built-in examples.
     rates: &'c [RateLimit],
     /// Where the limits come from, for reasons.
@@ -84,7 +86,8 @@ pub(super) struct Context<'c> {
 }
 
 /// Sets the facts against every profile.
-pub(super) fn judge(facts: &Facts<'_>, profiles: &[Profile]) -> Vec<ProfileResult> {
+pub(super) fn judge(facts: &Facts<'_>, judged: &AllJudged) -> Vec<ProfileResult> {
+    let profiles = &facts.profiles;
     let own: Vec<RateLimit> = profiles.iter().flat_map(|profile| profile.rates.iter().cloned()).collect();
     let examples;
     let (rates, rates_from) = if own.is_empty() {
@@ -93,7 +96,7 @@ pub(super) fn judge(facts: &Facts<'_>, profiles: &[Profile]) -> Vec<ProfileResul
     } else {
         (own.as_slice(), "the profiles that were asked for")
     };
-    let context = Context { rates, rates_from };
+    let context = Context { judged, rates, rates_from };
     profiles.iter().map(|profile| judge_profile(facts, profile, &context)).collect()
 }
 

@@ -53,7 +53,7 @@ pub struct Rule {
 }
 
 /// What a rule's function gives.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     /// Facts that could be violations and cannot be decided.
@@ -135,9 +135,13 @@ pub const ALL_RULES: &[Rule] = &[
     },
 ];
 
-/// What the rule with this id finds, without the coverage: for clauses that are made of rules.
-pub(super) fn judged_by(id: &str, facts: &Facts<'_>) -> Judged {
-    ALL_RULES.iter().find(|rule| rule.id == id).map(|rule| (rule.judge)(facts)).unwrap_or_default()
+/// What each rule found, by its id: before the coverage is looked at, which differs between a rule and the clauses of
+/// profiles that are made of it.
+pub(super) type AllJudged = BTreeMap<&'static str, Judged>;
+
+/// Applies every rule.
+pub(super) fn judge_all(facts: &Facts<'_>) -> AllJudged {
+    ALL_RULES.iter().map(|rule| (rule.id, (rule.judge)(facts))).collect()
 }
 
 /// Everything that may not happen in a phase in which the user does not agree, or no longer does.
@@ -145,9 +149,9 @@ pub(super) fn in_phase(facts: &Facts<'_>, rule: &'static str, phase: &str, when:
     before_consent::in_phase(facts, rule, phase, when)
 }
 
-/// Applies one rule.
-pub(super) fn judge(rule: &Rule, facts: &Facts<'_>) -> RuleResult {
-    let judged = (rule.judge)(facts);
+/// What a rule came to.
+pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> RuleResult {
+    let judged = judged.get(rule.id).cloned().unwrap_or_default();
     let phase = rule.phase.map(|phase| phase.name);
     let missing = rule.phase.filter(|phase| !facts.seen.had_phase(phase.name));
     let mut reasons = judged.doubts;
