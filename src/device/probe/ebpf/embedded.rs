@@ -44,6 +44,11 @@ impl ObjectBytes {
     pub(super) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
+
+    /// The same, to be changed in place: what moves is not aligned any more.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..).unwrap_or_default()
+    }
 }
 
 impl EmbeddedObject {

@@ -242,7 +242,8 @@ fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Resu
         ),
         Tier::SystemCalls => None,
     };
-    let object = object.unpack().map_err(|error| broken_build(&error))?;
+    let mut object = object.unpack().map_err(|error| broken_build(&error))?;
+    casts::resolve(object.bytes_mut(), btf.as_ref())?;
     let ring_bytes = options.ring_bytes.max(4096).next_power_of_two();
     let offsets = if tier == Tier::SystemCalls { tracefs::field_offsets() } else { Vec::new() };
     let mut loader = EbpfLoader::new();
@@ -256,7 +257,7 @@ fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Resu
         // The loader asks for words only after a refusal.
         .verifier_log_level(VerifierLogLevel::DEBUG)
         .map_max_entries("ring", ring_bytes)
-        .load(casts::resolve(object.bytes(), btf.as_ref())?.bytes())
+        .load(object.bytes())
         .map_err(|error| object_error(tier, &error))?;
 
     let mut refusals = Vec::new();
