@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
+use crate::credential_files::CredentialFileError;
 use crate::device::attribute::{Attributed, Attributor, PackageDirectory};
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
@@ -133,9 +134,11 @@ impl DaemonError {
             // 64, usage: TCP needs more arguments.
             Self::Listen(ListenError::Unprotected(_)) => 64,
             // 66, no input; 65, its contents are wrong; 77, what should be secret is not.
-            Self::Listen(ListenError::Tls(TlsError::Read { .. })) => 66,
-            Self::Listen(ListenError::Tls(TlsError::Content { .. } | TlsError::Pair { .. })) => 65,
-            Self::Listen(ListenError::Tls(TlsError::Exposed { .. })) => 77,
+            Self::Listen(ListenError::Tls(TlsError::File(CredentialFileError::Read { .. }))) => 66,
+            Self::Listen(ListenError::Tls(
+                TlsError::File(CredentialFileError::Content { .. }) | TlsError::Pair { .. },
+            )) => 65,
+            Self::Listen(ListenError::Tls(TlsError::File(CredentialFileError::Exposed { .. }))) => 77,
             Self::NotPermitted { .. } => 77,
             Self::Replay { source: ProbeError::System { .. }, .. } => 66,
             Self::Replay { .. } => 65,

@@ -1,8 +1,6 @@
 //! TLS to a daemon: what the client shows, and whom it trusts.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,15 +12,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, version};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig, version};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// Certificates, keys and tokens have a few KiB; what is longer is another file.
-const LONGEST_FILE: u64 = 1 << 20;
+use crate::credential_files::{CredentialFileError, authorities, certificates, content, private_key, read_secret};
 
 /// Files with what a daemon behind TLS is asked for and must be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,30 +45,9 @@ pub enum CredentialsError {
     /// Half a pair.
     #[error("--cert and --key belong together: give both (or CANDOR_CERT and CANDOR_KEY)")]
     HalfAPair,
-    /// The system refused.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A secret that others can read is none.
-    #[error("{}: mode {mode:04o} lets other users read this secret; run: chmod 600 {}", path.display(), path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The file holds something else.
-    #[error("{}: {what}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    /// A file.
+    #[error(transparent)]
+    File(#[from] CredentialFileError),
 }
 
 /// Everything that was read from the files.
@@ -99,10 +74,7 @@ impl Trust {
     /// Reads the files.
     pub(super) fn read(host: &str, credentials: &Credentials) -> Result<Self, CredentialsError> {
         let Some(authority) = &credentials.authority else { return Err(CredentialsError::NoAuthority) };
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(authority)? {
-            roots.add(certificate).map_err(|error| content(authority, format!("no authority: {error}")))?;
-        }
+        let roots = authorities(authority)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| content(Path::new(host), format!("not a name that a certificate can have: {error}")))?;
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -112,9 +84,7 @@ impl Trust {
         let mut config = match (&credentials.certificate, &credentials.key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(certificate), Some(key)) => {
-                let pem = read_secret(key)?;
-                let private = PrivateKeyDer::from_pem_slice(&pem)
-                    .map_err(|error| content(key, format!("no private key in PEM: {error}")))?;
+                let private = private_key(key)?;
                 builder.with_client_auth_cert(certificates(certificate)?, private).map_err(|error| {
                     content(certificate, format!("cannot be used with the key {}: {error}", key.display()))
                 })?
@@ -231,43 +201,11 @@ pub(super) fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<
     None
 }
 
-fn content(path: &Path, what: String) -> CredentialsError {
-    CredentialsError::Content { path: path.to_owned(), what }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
-    let certificates = CertificateDer::pem_slice_iter(&read(path)?.0)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| content(path, format!("no certificate in PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(content(path, "no certificate in PEM is in this file".to_owned()));
-    }
-    Ok(certificates)
-}
-
-fn token(path: &Path) -> Result<MetadataValue<Ascii>, CredentialsError> {
+fn token(path: &Path) -> Result<MetadataValue<Ascii>, CredentialFileError> {
     let text = String::from_utf8(read_secret(path)?).unwrap_or_default();
     let text = text.trim();
     let header = format!("Bearer {text}").parse::<MetadataValue<Ascii>>().ok().filter(|_| !text.is_empty());
     let mut header = header.ok_or_else(|| content(path, "no token: one line of printable characters".to_owned()))?;
     header.set_sensitive(true);
     Ok(header)
-}
-
-fn read_secret(path: &Path) -> Result<Vec<u8>, CredentialsError> {
-    let (text, mode) = read(path)?;
-    if mode & 0o077 != 0 {
-        return Err(CredentialsError::Exposed { path: path.to_owned(), mode: mode & 0o7777 });
-    }
-    Ok(text)
-}
-
-/// A file and its mode, from one descriptor: so that they belong together.
-fn read(path: &Path) -> Result<(Vec<u8>, u32), CredentialsError> {
-    let failed = |source| CredentialsError::Read { path: path.to_owned(), source };
-    let file = fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode();
-    let mut text = Vec::new();
-    file.take(LONGEST_FILE).read_to_end(&mut text).map_err(failed)?;
-    Ok((text, mode))
 }

@@ -3,6 +3,7 @@
 use tonic::Code;
 
 use super::{CommandError, Exit};
+use crate::credential_files::CredentialFileError;
 use crate::host::client::{ClientError, CredentialsError};
 use crate::host::recording::{ImportError, RecordingError};
 
@@ -19,9 +20,9 @@ impl From<ClientError> for CommandError {
             }
             ClientError::Credentials { source, .. } => match source {
                 CredentialsError::NoAuthority | CredentialsError::HalfAPair => Exit::Usage,
-                CredentialsError::Read { .. } => Exit::NoInput,
-                CredentialsError::Exposed { .. } => Exit::NoPermission,
-                CredentialsError::Content { .. } => Exit::BadData,
+                CredentialsError::File(CredentialFileError::Read { .. }) => Exit::NoInput,
+                CredentialsError::File(CredentialFileError::Exposed { .. }) => Exit::NoPermission,
+                CredentialsError::File(CredentialFileError::Content { .. }) => Exit::BadData,
             },
             ClientError::Refused { code, .. } => match code {
                 Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange => Exit::Usage,

@@ -1,9 +1,7 @@
 //! TLS: certificates from files, and handshakes.
 
-use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +12,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, version};
+use tokio_rustls::rustls::{self, ServerConfig, version};
 use tokio_rustls::server::TlsStream;
 
 use super::token::{SHORTEST_TOKEN, Token};
 use super::{Identity, Refusal};
+use crate::credential_files::{CredentialFileError, authorities, certificates, content, private_key, read_secret};
 
 /// How long a handshake may take. The peer may be far away, and the device slow.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a peer whose handshake failed is listened to, so that it can read why.
 const LONGEST_LINGER: Duration = Duration::from_secs(1);
-/// Certificates, keys and tokens have a few KiB; what is longer is another file.
-const LONGEST_FILE: u64 = 1 << 20;
 
 /// The daemon's own certificate, and what clients must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,30 +72,9 @@ impl ClientProof {
 /// Why certificates, keys or the token cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// The system refused.
-    #[error("{}: {source}; `candord keys` makes certificates, keys and a token", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A secret that others can read is none.
-    #[error("{}: mode {mode:04o} lets other users read this secret; run: chmod 600 {}", path.display(), path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The file holds something else.
-    #[error("{}: {what}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    /// A file.
+    #[error("{}{}", .0, way_out(.0))]
+    File(#[from] CredentialFileError),
     /// Certificate and key are no pair, or the like.
     #[error("the certificate {} cannot be used with the key {}: {source}", certificate.display(), key.display())]
     Pair {
@@ -135,9 +110,7 @@ pub(in crate::device::service) struct Failure {
 impl TlsServer {
     pub(super) fn load(options: &TlsOptions) -> Result<Self, TlsError> {
         let certificates = certificates(&options.certificate)?;
-        let key_text = read_secret(&options.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_text)
-            .map_err(|error| content(&options.key, format!("no private key in PEM: {error}")))?;
+        let key = private_key(&options.key)?;
         let provider = Arc::new(ring::default_provider());
         let pair =
             |source| TlsError::Pair { certificate: options.certificate.clone(), key: options.key.clone(), source };
@@ -148,11 +121,7 @@ impl TlsServer {
         let builder = match options.proof.authority() {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in self::certificates(path)? {
-                    roots.add(certificate).map_err(|error| content(path, format!("no authority: {error}")))?;
-                }
-                let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider);
                 if token.is_some() {
                     verifier = verifier.allow_unauthenticated();
                 }
@@ -219,44 +188,18 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     Sha256::digest(certificate.as_ref()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn content(path: &Path, what: String) -> TlsError {
-    TlsError::Content { path: path.to_owned(), what }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(path)?.0;
-    let certificates = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| content(path, format!("no certificate in PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(content(path, "no certificate in PEM is in this file".to_owned()));
+/// Files that are not there are made by a command of this program.
+fn way_out(error: &CredentialFileError) -> &'static str {
+    match error {
+        CredentialFileError::Read { .. } => "; `candord keys` makes certificates, keys and a token",
+        CredentialFileError::Exposed { .. } | CredentialFileError::Content { .. } => "",
     }
-    Ok(certificates)
 }
 
-fn read_token(path: &Path) -> Result<Token, TlsError> {
+fn read_token(path: &Path) -> Result<Token, CredentialFileError> {
     let text = read_secret(path)?;
     let token = std::str::from_utf8(&text).ok().and_then(Token::new);
     token.ok_or_else(|| {
         content(path, format!("no token: one line of at least {SHORTEST_TOKEN} printable characters without spaces"))
     })
-}
-
-/// Reads what only its owner may read.
-fn read_secret(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let (text, mode) = read(path)?;
-    if mode & 0o077 != 0 {
-        return Err(TlsError::Exposed { path: path.to_owned(), mode: mode & 0o7777 });
-    }
-    Ok(text)
-}
-
-/// A file and its mode, from one descriptor: so that they belong together.
-fn read(path: &Path) -> Result<(Vec<u8>, u32), TlsError> {
-    let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let file = fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode();
-    let mut text = Vec::new();
-    file.take(LONGEST_FILE).read_to_end(&mut text).map_err(failed)?;
-    Ok((text, mode))
 }
