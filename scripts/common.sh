@@ -35,6 +35,28 @@ need_packages() {
         >/dev/null || die "cannot install ${missing[*]}; try: apt-get install ${missing[*]}"
 }
 
+# use_device: makes $work, a directory for this script, and sees to it that it goes when the script ends, together with the
+# device of start_device and the process that the script may have put into $recorder.
+use_device() {
+    work=$(mktemp -d) device='' recorder=''
+    trap end_device EXIT
+    trap 'exit 130' INT TERM HUP
+}
+
+end_device() {
+    [ -z "$recorder" ] || kill "$recorder" 2>/dev/null || true
+    [ -z "$device" ] || "$repository/scripts/device" down -d "$device" >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+
+# start_device ARGUMENTS...: scripts/device up; sets $device and CANDOR_DAEMON.
+start_device() {
+    local variable
+    variable=$("$repository/scripts/device" up --no-default-socket "$@")
+    eval "$variable"
+    device=$(basename "$(dirname "${CANDOR_DAEMON#unix:}")")
+}
+
 # need_rust: a Rust compiler new enough for Cargo.toml's rust-version; Debian's own newest when there is none.
 need_rust() {
     local wanted have
