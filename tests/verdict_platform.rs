@@ -11,39 +11,6 @@ use candor::host::correlate::RuleOutcome::{CannotTell, NoneObserved, Violation};
 use candor::host::recording::{NdjsonReader, write_line};
 use verdict_support::*;
 
-fn transaction(interface: &str, owner: &str) -> BinderTransaction {
-    BinderTransaction {
-        interface: interface.to_owned(),
-        owner: BinderOwner {
-            user_id: Some(10_059),
-            app: App { package: Some(owner.to_owned()), candidates: Vec::new() },
-            ..BinderOwner::default()
-        },
-        ..BinderTransaction::default()
-    }
-}
-
-fn access(method: ProviderMethod, authority: &str, path: &str, call: Option<(&str, &str)>, owner: &str) -> EventBody {
-    EventBody::ProviderAccess(ProviderAccess {
-        method,
-        authority: authority.to_owned(),
-        android_user: None,
-        uri: call.is_none().then(|| format!("content://{authority}{path}")),
-        projection: if path == "/data/phones" { vec!["display_name".to_owned()] } else { Vec::new() },
-        selection: None,
-        selection_arguments: Vec::new(),
-        sort_order: None,
-        values: Vec::new(),
-        call_method: call.map(|(method, _)| method.to_owned()),
-        call_argument: call.map(|(_, argument)| argument.to_owned()),
-        open_mode: None,
-        operations: None,
-        result_columns: Vec::new(),
-        result_rows: None,
-        transaction: transaction("android.content.IContentProvider", owner),
-    })
-}
-
 fn query(authority: &str, path: &str) -> EventBody {
     access(ProviderMethod::Query, authority, path, None, "com.android.providers")
 }

@@ -58,6 +58,47 @@ pub(crate) fn all_attached() -> Vec<ProbeStatus> {
     Family::TRACED.iter().copied().map(attached).collect()
 }
 
+/// A transaction that this package serves.
+pub(crate) fn transaction(interface: &str, owner: &str) -> BinderTransaction {
+    BinderTransaction {
+        interface: interface.to_owned(),
+        owner: BinderOwner {
+            user_id: Some(10_059),
+            app: App { package: Some(owner.to_owned()), candidates: Vec::new() },
+            ..BinderOwner::default()
+        },
+        ..BinderTransaction::default()
+    }
+}
+
+/// A request to a content provider.
+pub(crate) fn access(
+    method: ProviderMethod,
+    authority: &str,
+    path: &str,
+    call: Option<(&str, &str)>,
+    owner: &str,
+) -> EventBody {
+    EventBody::ProviderAccess(ProviderAccess {
+        method,
+        authority: authority.to_owned(),
+        android_user: None,
+        uri: call.is_none().then(|| format!("content://{authority}{path}")),
+        projection: if path == "/data/phones" { vec!["display_name".to_owned()] } else { Vec::new() },
+        selection: None,
+        selection_arguments: Vec::new(),
+        sort_order: None,
+        values: Vec::new(),
+        call_method: call.map(|(method, _)| method.to_owned()),
+        call_argument: call.map(|(_, argument)| argument.to_owned()),
+        open_mode: None,
+        operations: None,
+        result_columns: Vec::new(),
+        result_rows: None,
+        transaction: transaction("android.content.IContentProvider", owner),
+    })
+}
+
 impl Session {
     pub(crate) fn new() -> Self {
         Self::with_probes(all_attached())
