@@ -1,6 +1,8 @@
-//! Compiles the protobuf contract (without `protoc`) and, for the `ebpf` feature, the kernel programs (with clang).
+//! Compiles the protobuf contract (without `protoc`), the tables of personal data and, for the `ebpf` feature, the kernel
+//! programs (with clang).
 #![expect(clippy::print_stderr, clippy::exit, reason = "a build script speaks through stderr and its exit status")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
@@ -45,6 +47,7 @@ const OBJECTS: &[(&str, &str, &[&str])] = &[
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     compile_protobuf(&out);
+    compile_personal_data(&out);
     if env::var_os("CARGO_FEATURE_EBPF").is_some() {
         compile_kernel_programs(&out);
     }
@@ -65,6 +68,128 @@ fn compile_protobuf(out: &Path) {
         .btree_map(".")
         .compile_fds(descriptors)
         .unwrap_or_else(|error| fail(&format!("cannot generate the wire types: {error}")));
+}
+
+/// What the daemon needs of the tables: kinds of data, and what on a device gives them. Names and legal classes stay out.
+const DATA_TYPE_TABLES: &[&str] = &["data/data_types.toml", "data/declared_data_types.toml"];
+const PLATFORM_TABLE: &str = "data/platform_sources.toml";
+
+/// Writes `personal_data_tables.rs`: the tables of `data/` as constants, for `src/personal_data`.
+///
+/// Constants rather than the files themselves: a TOML parser would be a tenth of the daemon. What is wrong in the tables
+/// the lint of `host::ontology` says better; here it only ends the build.
+fn compile_personal_data(out: &Path) {
+    let mut roots = BTreeMap::new();
+    let mut entries = Vec::new();
+    for table in DATA_TYPE_TABLES {
+        let mut file = read_table(table);
+        for root in rows(&mut file, "path_root") {
+            roots.insert(text(&root, "name"), texts(&root, "paths"));
+        }
+        entries.extend(rows(&mut file, "data_type"));
+    }
+    let numbers: BTreeMap<String, usize> =
+        entries.iter().enumerate().map(|(number, entry)| (text(entry, "id"), number)).collect();
+    let number = |id: &String| *numbers.get(id).unwrap_or_else(|| fail(&format!("no data type is called {id}")));
+    let (mut types, mut paths, mut commands) = (String::new(), String::new(), String::new());
+    for (index, entry) in entries.iter().enumerate() {
+        let mut broader = BTreeSet::from([index]);
+        let mut open = vec![index];
+        while let Some(narrow) = open.pop() {
+            for parent in entries.get(narrow).map(|entry| texts(entry, "narrower_than")).unwrap_or_default() {
+                let parent = number(&parent);
+                if broader.insert(parent) {
+                    open.push(parent);
+                }
+            }
+        }
+        let broader: Vec<_> = broader.into_iter().collect();
+        let is = |key: &str| entry.get(key).and_then(toml::Value::as_bool);
+        let class = if is("weak") == Some(true) {
+            "Weak"
+        } else if [is("sensitive_gb_35273"), is("sensitive_pipl")].contains(&Some(true)) {
+            "Sensitive"
+        } else if is("fallback") == Some(true) {
+            "Place"
+        } else if [is("sensitive_gb_35273"), is("sensitive_pipl")].contains(&None) {
+            "Open"
+        } else {
+            "Personal"
+        };
+        let (id, fallback) = (text(entry, "id"), is("fallback") == Some(true));
+        types.push_str(&format!(
+            "    TypeRow {{ id: {id:?}, broader_or_same: &{broader:?}, class: DataClass::{class}, fallback: {fallback} }},\n"
+        ));
+        for pattern in texts(entry, "paths") {
+            for path in under_roots(&pattern, &roots) {
+                // Letter case is ignored: what is compared with it is lowered too.
+                paths.push_str(&format!("    ({:?}, {index}),\n", path.to_ascii_lowercase()));
+            }
+        }
+        for command in texts(entry, "commands") {
+            let words: Vec<_> = command.split_whitespace().collect();
+            commands.push_str(&format!("    (&{words:?}, {index}),\n"));
+        }
+    }
+    let mut platform = read_table(PLATFORM_TABLE);
+    let (mut providers, mut services) = (String::new(), String::new());
+    for row in rows(&mut platform, "provider") {
+        let undecided = row.get("undecided").and_then(toml::Value::as_bool).unwrap_or_default();
+        let types: Vec<_> = texts(&row, "data_types").iter().map(number).collect();
+        providers.push_str(&format!(
+            "    ProviderRow {{ authorities: &{:?}, paths: &{:?}, calls: &{:?}, types: &{types:?}, undecided: {undecided} }},\n",
+            texts(&row, "authorities"),
+            texts(&row, "paths"),
+            texts(&row, "calls"),
+        ));
+    }
+    for row in rows(&mut platform, "service") {
+        let types: Vec<_> = texts(&row, "data_types").iter().map(number).collect();
+        services.push_str(&format!(
+            "    ServiceRow {{ interface: {:?}, methods: &{:?}, types: &{types:?} }},\n",
+            text(&row, "interface"),
+            texts(&row, "methods"),
+        ));
+    }
+    let written = fs::write(
+        out.join("personal_data_tables.rs"),
+        format!(
+            "const TYPES: &[TypeRow] = &[\n{types}];\nconst PATHS: &[(&str, u8)] = &[\n{paths}];\n\
+             const COMMANDS: &[(&[&str], u8)] = &[\n{commands}];\nconst PROVIDERS: &[ProviderRow] = &[\n{providers}];\n\
+             const SERVICES: &[ServiceRow] = &[\n{services}];\n"
+        ),
+    );
+    written.unwrap_or_else(|error| fail(&format!("cannot write the tables of personal data: {error}")));
+}
+
+fn read_table(path: &str) -> toml::Table {
+    println!("cargo::rerun-if-changed={path}");
+    let read = fs::read_to_string(path).map_err(|error| error.to_string());
+    let parsed = read.and_then(|text| text.parse().map_err(|error: toml::de::Error| error.to_string()));
+    parsed.unwrap_or_else(|error| fail(&format!("{path}: {error}")))
+}
+
+fn rows(file: &mut toml::Table, name: &str) -> Vec<toml::Table> {
+    let Some(toml::Value::Array(rows)) = file.remove(name) else { return Vec::new() };
+    rows.into_iter().filter_map(|row| toml::Table::try_from(row).ok()).collect()
+}
+
+fn text(row: &toml::Table, key: &str) -> String {
+    let text = row.get(key).and_then(toml::Value::as_str);
+    text.unwrap_or_else(|| fail(&format!("an entry of the tables of personal data has no {key}"))).to_owned()
+}
+
+fn texts(row: &toml::Table, key: &str) -> Vec<String> {
+    let list = row.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+    list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+/// A pattern with its leading `$root` replaced by each path of that root.
+fn under_roots(pattern: &str, roots: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let Some(rest) = pattern.strip_prefix('$') else { return vec![pattern.to_owned()] };
+    let (name, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let paths = roots.get(name).unwrap_or_else(|| fail(&format!("no path root is called {name}")));
+    paths.iter().map(|root| format!("{root}{tail}")).collect()
 }
 
 /// Compiles each kernel object for the target architecture.

@@ -265,7 +265,7 @@ async fn one_connection_gets_so_many_calls_at_a_time() {
     let selection = Some(proto::Selection { user_ids: vec![10_000], ..Default::default() });
     let request = proto::StartSessionRequest { selection, ..Default::default() };
     let session_id = client.start_session(request).await.unwrap().into_inner().header.unwrap().session_id;
-    let request = || proto::StreamEventsRequest { session_id: session_id.clone(), from_sequence: 0, filter: None };
+    let request = || proto::StreamEventsRequest { session_id: session_id.clone(), ..Default::default() };
     let first = client.stream_events(request()).await.unwrap();
     let second = client.stream_events(request()).await.unwrap();
     // A third call waits for one of them to end; on another connection it need not.

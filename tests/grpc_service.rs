@@ -46,7 +46,8 @@ struct Reader {
 
 impl Reader {
     async fn open(client: &mut Client, session_id: &str, from_sequence: u64) -> Self {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
+        let request =
+            proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, ..Default::default() };
         let stream = client.stream_events(request).await.unwrap().into_inner();
         Self { stream, entries: std::collections::VecDeque::new() }
     }
@@ -335,7 +336,7 @@ async fn a_reader_resumes_where_it_was() {
     let whole = Reader::open(&mut client, &session_id, 101).await.rest().await;
     assert!(whole.header.is_some() && whole.events.is_empty() && whole.end.is_some());
 
-    let request = proto::StreamEventsRequest { session_id, from_sequence: 102, filter: None };
+    let request = proto::StreamEventsRequest { session_id, from_sequence: 102, ..Default::default() };
     let refused = client.stream_events(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
     assert!(refused.message().contains("102") && refused.message().contains("101"), "{refused}");
@@ -400,7 +401,7 @@ async fn filters_queries_and_summaries_agree_on_what_there_is() {
     });
 
     let request =
-        proto::StreamEventsRequest { session_id: session_id.clone(), from_sequence: 0, filter: photos.clone() };
+        proto::StreamEventsRequest { session_id: session_id.clone(), filter: photos.clone(), ..Default::default() };
     let stream = client.stream_events(request).await.unwrap().into_inner();
     let whole = Reader { stream, entries: std::collections::VecDeque::new() }.rest().await;
     let opens: Vec<_> = whole.events.iter().filter(|event| event.family() == Family::File).collect();
@@ -587,7 +588,7 @@ async fn errors_have_their_codes_and_name_the_thing() {
     let refusals = [
         client.stop_session(request).await.unwrap_err(),
         client
-            .stream_events(proto::StreamEventsRequest { session_id: unknown(), from_sequence: 0, filter: None })
+            .stream_events(proto::StreamEventsRequest { session_id: unknown(), ..Default::default() })
             .await
             .unwrap_err(),
         client

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{DnsRecord, Endpoint, Event, EventBody, EventKind, Family, Outcome, Phase};
+use super::{DnsRecord, Endpoint, Event, EventBody, EventKind, Family, Outcome, Phase, Severity};
 
 /// The class of an [`Outcome`], without its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +76,10 @@ pub struct EventFilter {
     pub path_patterns: Vec<String>,
     /// Patterns of names: hosts, addresses, authorities, interfaces. Upper and lower case are equal.
     pub name_patterns: Vec<String>,
+    /// Kinds of personal data that the event reads, or tries to, by their ids: each stands for the narrower ones too.
+    pub data_types: BTreeSet<String>,
+    /// At least this severity.
+    pub minimum_severity: Option<Severity>,
 }
 
 /// A filter that is not taken.
@@ -99,6 +103,18 @@ pub enum FilterError {
         /// What is wrong, to be read after it.
         problem: &'static str,
     },
+    /// No table has this kind of data.
+    #[error("there is no kind of data {name:?}{} (candor terms types lists them)", suggestion(.nearest))]
+    UnknownDataType {
+        /// What was asked for.
+        name: String,
+        /// The one that looks most like it, when one does.
+        nearest: Option<&'static str>,
+    },
+}
+
+fn suggestion(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(", did you mean {nearest:?}?"))
 }
 
 impl EventFilter {
@@ -124,6 +140,7 @@ impl EventFilter {
             ("user ids", self.user_ids.len(), Self::MOST_LISTED),
             ("packages", self.packages.len(), Self::MOST_LISTED),
             ("phases", self.phases.len(), Self::MOST_LISTED),
+            ("data types", self.data_types.len(), Self::MOST_LISTED),
             ("path patterns", self.path_patterns.len(), Self::MOST_PATTERNS),
             ("name patterns", self.name_patterns.len(), Self::MOST_PATTERNS),
         ];
@@ -147,9 +164,9 @@ impl EventFilter {
         Ok(())
     }
 
-    /// Whether the event fits, as far as no pattern is concerned.
+    /// Whether the event fits by what stands in it: patterns, kinds of data and severity are not looked at.
     #[must_use]
-    pub fn fits_without_patterns(&self, event: &Event) -> bool {
+    pub fn fits_by_fields(&self, event: &Event) -> bool {
         fn one_of<T: Ord>(wanted: &BTreeSet<T>, found: &T) -> bool {
             wanted.is_empty() || wanted.contains(found)
         }

@@ -22,6 +22,7 @@ mod process;
 mod provider;
 mod selection;
 mod service;
+mod severity;
 mod socket;
 mod time;
 
@@ -44,6 +45,7 @@ pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessStart};
 pub use provider::{ProviderAccess, ProviderMethod};
 pub use selection::{Selection, SelectionError};
 pub use service::{MethodSource, ServiceArgument, ServiceCall};
+pub use severity::Severity;
 pub use socket::{
     Direction, DnsAnswer, DnsQuery, DnsRecord, Endpoint, HttpRequest, SocketAccept, SocketBind, SocketConnect,
     SocketListen, SocketTotals, TlsClientHello, Transport,

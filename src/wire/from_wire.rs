@@ -765,8 +765,18 @@ impl TryFrom<proto::EventFilter> for event::EventFilter {
 
     /// Does not judge the filter: see [`event::EventFilter::validate`].
     fn try_from(message: proto::EventFilter) -> Result<Self, WireError> {
-        let proto::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
-            message;
+        let proto::EventFilter {
+            families,
+            kinds,
+            user_ids,
+            packages,
+            phases,
+            outcomes,
+            path_patterns,
+            name_patterns,
+            data_types,
+            minimum_severity,
+        } = message;
         let kind = |name: String| {
             let known = event::EventKind::ALL.iter().find(|kind| kind.name() == name);
             known.copied().ok_or(WireError::UnknownName { field: "EventFilter.kinds", name })
@@ -787,6 +797,11 @@ impl TryFrom<proto::EventFilter> for event::EventFilter {
             outcomes: outcomes.into_iter().map(class).collect::<Result<_, _>>()?,
             path_patterns,
             name_patterns,
+            data_types: data_types.into_iter().collect(),
+            minimum_severity: match minimum_severity {
+                0 => None,
+                value => Some(required::<proto::Severity>(value, "EventFilter.minimum_severity")?),
+            },
         })
     }
 }

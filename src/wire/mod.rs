@@ -10,6 +10,7 @@
 mod enumerations;
 mod error;
 mod from_wire;
+mod light;
 #[cfg(test)]
 pub(crate) mod strategies;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 mod to_wire;
 
 pub use error::WireError;
+pub use light::{lighten, lighten_event};
 
 /// Types and services generated from `proto/candor/v1`.
 #[allow(missing_docs, unreachable_pub, reason = "generated code; its documentation is in the .proto files")]

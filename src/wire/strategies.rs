@@ -509,10 +509,32 @@ pub(crate) fn event_filter() -> impl Strategy<Value = EventFilter> {
         btree_set(text(), 0..3),
         btree_set(phase(), 0..3),
         btree_set(one_of(OutcomeClass::ALL), 0..3),
-        vec(text(), 0..3),
-        vec(text(), 0..3),
+        (vec(text(), 0..3), vec(text(), 0..3)),
+        btree_set(text(), 0..3),
+        option::of(one_of(Severity::ALL)),
     )
-        .prop_map(|(families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns)| {
-            EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns }
-        })
+        .prop_map(
+            |(
+                families,
+                kinds,
+                user_ids,
+                packages,
+                phases,
+                outcomes,
+                (path_patterns, name_patterns),
+                data_types,
+                minimum_severity,
+            )| EventFilter {
+                families,
+                kinds,
+                user_ids,
+                packages,
+                phases,
+                outcomes,
+                path_patterns,
+                name_patterns,
+                data_types,
+                minimum_severity,
+            },
+        )
 }

@@ -656,8 +656,18 @@ impl From<&event::ServiceCall> for proto::ServiceCall {
 
 impl From<&event::EventFilter> for proto::EventFilter {
     fn from(filter: &event::EventFilter) -> Self {
-        let event::EventFilter { families, kinds, user_ids, packages, phases, outcomes, path_patterns, name_patterns } =
-            filter;
+        let event::EventFilter {
+            families,
+            kinds,
+            user_ids,
+            packages,
+            phases,
+            outcomes,
+            path_patterns,
+            name_patterns,
+            data_types,
+            minimum_severity,
+        } = filter;
         Self {
             families: families.iter().map(|family| proto::Family::from(family).into()).collect(),
             kinds: kinds.iter().map(|kind| kind.name().to_owned()).collect(),
@@ -667,6 +677,8 @@ impl From<&event::EventFilter> for proto::EventFilter {
             outcomes: outcomes.iter().map(|class| outcome_kind(*class).into()).collect(),
             path_patterns: path_patterns.clone(),
             name_patterns: name_patterns.clone(),
+            data_types: data_types.iter().cloned().collect(),
+            minimum_severity: minimum_severity.map_or(0, |severity| proto::Severity::from(severity).into()),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::{Matcher, Spool};
 use crate::event::{Event, EventBody, ProcessKey, StreamEntry};
+use crate::personal_data::{DataType, Reading, read_by, severity};
 
 /// Entries looked at under one lock.
 const PIECE: usize = 4096;
@@ -69,6 +70,10 @@ pub enum Dimension {
     Outcome,
     /// The host a request named, else the peer's address; the authority or the interface for binder.
     Recipient,
+    /// The kinds of personal data that the event reads, joined by `+`; `?` where no table knows.
+    DataType,
+    /// The severity.
+    Severity,
 }
 
 impl Dimension {
@@ -84,6 +89,13 @@ impl Dimension {
             Self::Phase => event.phase.as_str().to_owned(),
             Self::Outcome => event.outcome.class().name().to_owned(),
             Self::Recipient => event.body.names().into_iter().next().unwrap_or_default(),
+            Self::DataType => {
+                let Reading { types, open } = read_by(event);
+                let mut ids: Vec<_> = types.into_iter().map(DataType::id).collect();
+                ids.extend(open.then_some("?"));
+                ids.join("+")
+            }
+            Self::Severity => severity(event).name().to_owned(),
         }
     }
 }

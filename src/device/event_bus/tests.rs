@@ -12,7 +12,7 @@ use crate::event::{
     SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
 };
 
-fn event(time_ns: u64) -> StreamEntry {
+pub(super) fn event(time_ns: u64) -> StreamEntry {
     StreamEntry::Event(Box::new(Event {
         sequence: 0,
         time_ns,
@@ -28,11 +28,11 @@ fn event(time_ns: u64) -> StreamEntry {
     }))
 }
 
-fn totals(spool: &Spool) -> Totals {
+pub(super) fn totals(spool: &Spool) -> Totals {
     Totals { events: spool.account().events, ..Totals::default() }
 }
 
-fn end(spool: &Spool) -> StreamEntry {
+pub(super) fn end(spool: &Spool) -> StreamEntry {
     let reason = SessionEndReason::Stopped;
     StreamEntry::End(Box::new(SessionEnd { reason, totals: totals(spool), probes: Vec::new() }))
 }

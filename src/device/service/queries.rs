@@ -104,6 +104,8 @@ fn dimension(number: i32) -> Result<Dimension, Status> {
         Ok(proto::Dimension::Phase) => Ok(Dimension::Phase),
         Ok(proto::Dimension::Outcome) => Ok(Dimension::Outcome),
         Ok(proto::Dimension::Recipient) => Ok(Dimension::Recipient),
+        Ok(proto::Dimension::DataType) => Ok(Dimension::DataType),
+        Ok(proto::Dimension::Severity) => Ok(Dimension::Severity),
         Ok(proto::Dimension::Unspecified) | Err(_) => {
             Err(Status::invalid_argument(format!("dimension {number} is not known to this version")))
         }

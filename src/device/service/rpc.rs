@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::access::Access;
+use super::batches::Manner;
 use super::status::{session_status, wire_status};
 use super::{batches, queries};
 use crate::device::clock;
@@ -89,11 +90,13 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        let proto::StreamEventsRequest { session_id, from_sequence, filter } = request.into_inner();
+        let proto::StreamEventsRequest { session_id, from_sequence, filter, when_slow, queue_events, detail } =
+            request.into_inner();
+        let manner = Manner::of(when_slow, queue_events, detail)?;
         let filter = queries::filter(filter)?;
         let subscription =
             self.sessions.subscribe(&session_id, from_sequence, filter).map_err(|error| session_status(&error))?;
-        Ok(Response::new(batches::stream(subscription)))
+        Ok(Response::new(batches::stream(subscription, manner)))
     }
 
     async fn query_events(

@@ -262,7 +262,8 @@ impl DaemonClient {
     ///
     /// When there is no such session, it has no event before that one, or the daemon is gone.
     pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
-        let request = proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, filter: None };
+        let request =
+            proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, ..Default::default() };
         let stream = in_time(&self.address, &self.complaint, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
     }

@@ -9,7 +9,6 @@ use super::coverage::Coverage;
 use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
-use super::own_storage::is_own_storage;
 use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
 use super::standing::Standings;
 use super::tally::{Proof, RateMeter, Tally};
@@ -21,6 +20,7 @@ use crate::event::{
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
 use crate::host::recording::RecordingCondition;
+use crate::personal_data::is_own_storage;
 
 /// How an act ended, as far as rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

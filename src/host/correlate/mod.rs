@@ -28,7 +28,6 @@ mod facts;
 mod flows;
 mod limits;
 mod notices;
-mod own_storage;
 mod platform;
 pub mod profiles;
 pub mod rules;

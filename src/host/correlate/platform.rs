@@ -4,8 +4,9 @@
 //! asking app's.
 
 use super::correlator::{Correlator, Effect};
-use crate::event::{App, BinderOwner, Event, Family, MethodSource, ProviderAccess, ProviderMethod, ServiceCall};
+use crate::event::{BinderOwner, Event, Family, MethodSource, ProviderAccess, ProviderMethod, ServiceCall};
 use crate::host::ontology::Taken;
+use crate::personal_data::{is_own, path_of};
 
 /// Why accesses could not be judged.
 const UNKNOWN_PROVIDER: &str = "readings of a content provider whose authority was not seen could not be judged";
@@ -66,23 +67,6 @@ impl Correlator<'_> {
     }
 }
 
-/// The app's own provider or service: what an app keeps for itself is not taken from anybody.
-fn is_own(app: &App, owner: &BinderOwner) -> bool {
-    match (&app.package, &owner.app.package) {
-        (Some(asking), Some(serving)) => asking == serving,
-        // Packages that share a user id share their storage as well.
-        (None, None) => !app.candidates.is_empty() && app.candidates == owner.app.candidates,
-        _ => false,
-    }
-}
-
-/// The path of a URI.
-fn path_of(uri: &str) -> &str {
-    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
-    let path = rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or_default();
-    path.split(['?', '#']).next().unwrap_or_default()
-}
-
 fn method_of(call: &ServiceCall) -> String {
     call.method.clone().unwrap_or_else(|| format!("code {}", call.transaction.code))
 }
@@ -123,17 +107,5 @@ fn served_by(owner: &BinderOwner) -> String {
         (None, [], Some(user_id)) => format!(" served by uid {user_id}"),
         (None, [], None) => String::new(),
         (None, several, _) => format!(" served by {}", several.join(" or ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::path_of;
-
-    #[test]
-    fn the_path_of_a_uri() {
-        assert_eq!(path_of("content://com.android.contacts/data/phones?limit=*"), "/data/phones");
-        assert_eq!(path_of("content://settings"), "");
-        assert_eq!(path_of("tel:*"), "");
     }
 }

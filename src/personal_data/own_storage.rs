@@ -32,7 +32,8 @@ fn owner(path: &str) -> Option<&str> {
 
 /// Whether a path lies in the storage of the app that acted. Where the device knows no package for the app, the package
 /// of the terms stands for it.
-pub(super) fn is_own_storage(path: &str, app: &App, terms_package: &str) -> bool {
+#[must_use]
+pub fn is_own_storage(path: &str, app: &App, terms_package: &str) -> bool {
     let Some(owner) = owner(path) else { return false };
     match (&app.package, app.candidates.as_slice()) {
         (Some(package), _) => package == owner,
