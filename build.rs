@@ -25,6 +25,7 @@ const PROTO_FILES: &[&str] = &[
     "candor/v1/filter.proto",
     "candor/v1/session.proto",
     "candor/v1/access.proto",
+    "candor/v1/watch.proto",
     "candor/v1/candor_service.proto",
 ];
 

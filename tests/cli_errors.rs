@@ -250,6 +250,7 @@ mod with_a_daemon_of_our_own {
 
     #[tonic::async_trait]
     impl CandorService for Breaking {
+        type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
         type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<StreamEventsResponse, Status>> + Send>>;
 
         async fn get_device(&self, _: Request<GetDeviceRequest>) -> Result<Response<GetDeviceResponse>, Status> {
@@ -272,7 +273,7 @@ mod with_a_daemon_of_our_own {
             &self,
             _: Request<StartSessionRequest>,
         ) -> Result<Response<StartSessionResponse>, Status> {
-            Ok(Response::new(StartSessionResponse { header: Some(header()), raw_capture_path: String::new() }))
+            Ok(Response::new(StartSessionResponse { header: Some(header()), ..StartSessionResponse::default() }))
         }
 
         async fn stop_session(&self, _: Request<StopSessionRequest>) -> Result<Response<StopSessionResponse>, Status> {
@@ -296,6 +297,10 @@ mod with_a_daemon_of_our_own {
                 Err(Status::unavailable("the process was killed")),
             ];
             Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+        }
+
+        async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+            Err(Status::not_found("no session of that id"))
         }
 
         async fn query_events(&self, _: Request<QueryEventsRequest>) -> Result<Response<QueryEventsResponse>, Status> {

@@ -109,7 +109,7 @@ async fn a_lost_connection_leaves_neither_holes_nor_repetitions() {
         wait_for("the reader's return", || daemon.sessions.subscribers() == 1).await;
     }
     let session_id = daemon.sessions.list()[0].session_id.clone();
-    daemon.sessions.stop_session(&session_id).await.unwrap();
+    daemon.sessions.stop_session(&session_id, "").await.unwrap();
     let output = tokio::time::timeout(DEADLINE, recording.wait_with_output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");

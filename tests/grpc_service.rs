@@ -34,7 +34,7 @@ async fn start(client: &mut Client, selection: Option<proto::Selection>) -> Stri
 }
 
 async fn stop(client: &mut Client, session_id: &str) -> SessionEnd {
-    let request = proto::StopSessionRequest { session_id: session_id.to_owned() };
+    let request = proto::StopSessionRequest { session_id: session_id.to_owned(), ..Default::default() };
     client.stop_session(request).await.unwrap().into_inner().end.unwrap().try_into().unwrap()
 }
 
@@ -177,8 +177,7 @@ async fn header_first_then_events_without_holes_then_the_end() {
         selection: user(10_001),
         label: "first".to_owned(),
         initial_phase: "pre_consent".to_owned(),
-        keep_raw: false,
-        limits: None,
+        ..Default::default()
     };
     let started = client.start_session(request).await.unwrap().into_inner();
     assert_eq!(started.raw_capture_path, "");
@@ -252,6 +251,7 @@ async fn accounts_balance_at_every_stage_and_losses_show_where_they_were() {
             session_id: session_id.clone(),
             phase: "foreground".to_owned(),
             note: "tapped".to_owned(),
+            ..Default::default()
         })
         .await
         .unwrap();
@@ -290,7 +290,7 @@ async fn phases_go_by_the_time_of_the_act() {
     let mark = |phase: &str| proto::MarkPhaseRequest {
         session_id: session_id.clone(),
         phase: phase.to_owned(),
-        note: String::new(),
+        ..Default::default()
     };
     let marked = client.mark_phase(mark("foreground")).await.unwrap().into_inner().time_ns;
     assert!(before < marked && marked < clock::boot_ns());
@@ -347,22 +347,27 @@ async fn a_reader_resumes_where_it_was() {
 async fn a_session_ends_at_its_limits() {
     let daemon = Daemon::start().await;
     let mut client = daemon.client().await;
-    let mut begin = async |limits| {
+    let begin = async |limits| {
         let request =
             proto::StartSessionRequest { selection: user(10_001), limits: Some(limits), ..Default::default() };
-        client.start_session(request).await.unwrap().into_inner().header.unwrap().session_id
+        client.clone().start_session(request).await.unwrap().into_inner().header.unwrap().session_id
     };
     let none = proto::SessionLimits::default();
     let timed = begin(proto::SessionLimits { duration_ms: 1, ..none }).await;
     let counted = begin(proto::SessionLimits { events: 5, ..none }).await;
+    let sized = begin(proto::SessionLimits { bytes: 1000, ..none }).await;
     let read = begin(proto::SessionLimits { unread_ms: 1500, ..none }).await;
-    let endless = begin(none).await;
     let mut reader = Reader::open(&mut client, &read, 0).await;
     daemon.script.records(FILE_OPEN, clock::boot_ns(), 10, "/a", 8);
     let ending =
         async |session_id: &str| Reader::open(&mut client.clone(), session_id, 0).await.rest().await.end().reason;
     assert_eq!(ending(&timed).await, SessionEndReason::LimitReached);
     assert_eq!(ending(&counted).await, SessionEndReason::LimitReached);
+    assert_eq!(ending(&sized).await, SessionEndReason::LimitReached);
+    let list = client.clone().list_sessions(proto::ListSessionsRequest {}).await.unwrap().into_inner().sessions;
+    let sized = list.iter().find(|session| session.session_id == sized).unwrap();
+    assert!(sized.spooled_bytes >= 1000 && !sized.owned, "{sized:?}");
+    let endless = begin(none).await;
     let running = |session_id: &str| {
         let sessions = daemon.sessions.list();
         sessions.iter().any(|session| session.session_id == session_id && session.end.is_none())
@@ -389,8 +394,11 @@ async fn filters_queries_and_summaries_agree_on_what_there_is() {
     for number in 0..90 {
         daemon.script.record(FILE_OPEN, clock::boot_ns(), 10, if number % 3 == 0 { "/photos/a" } else { "/lib/b" });
     }
-    let mark =
-        proto::MarkPhaseRequest { session_id: session_id.clone(), phase: "foreground".to_owned(), note: String::new() };
+    let mark = proto::MarkPhaseRequest {
+        session_id: session_id.clone(),
+        phase: "foreground".to_owned(),
+        ..Default::default()
+    };
     // The mark is later than the records in time and may be earlier in sequence: it is no file either way.
     client.mark_phase(mark).await.unwrap();
     stop(&mut client, &session_id).await;
@@ -584,7 +592,7 @@ async fn errors_have_their_codes_and_name_the_thing() {
     let daemon = Daemon::start().await;
     let mut client = daemon.client().await;
     let unknown = || "no-such-session".to_owned();
-    let request = proto::StopSessionRequest { session_id: unknown() };
+    let request = proto::StopSessionRequest { session_id: unknown(), ..Default::default() };
     let refusals = [
         client.stop_session(request).await.unwrap_err(),
         client
@@ -592,7 +600,7 @@ async fn errors_have_their_codes_and_name_the_thing() {
             .await
             .unwrap_err(),
         client
-            .mark_phase(proto::MarkPhaseRequest { session_id: unknown(), phase: "x".to_owned(), note: String::new() })
+            .mark_phase(proto::MarkPhaseRequest { session_id: unknown(), phase: "x".to_owned(), ..Default::default() })
             .await
             .unwrap_err(),
     ];
@@ -777,6 +785,7 @@ async fn a_replayed_capture_gives_the_same_session() {
             session_id: session_id.clone(),
             phase: phase.to_owned(),
             note: format!("note {index}"),
+            ..Default::default()
         };
         client.mark_phase(mark).await.unwrap();
     }

@@ -25,6 +25,7 @@ mod service;
 mod severity;
 mod socket;
 mod time;
+mod watch;
 
 pub use binder::{BinderOwner, BinderTransaction, NamedCaller, ValueShape};
 pub use blind_spot::BlindSpotKind;
@@ -51,6 +52,7 @@ pub use socket::{
     SocketListen, SocketTotals, TlsClientHello, Transport,
 };
 pub use time::ClockAnchor;
+pub use watch::{WatchCondition, WatchEnd, WatchEndReason, WatchMatch, WatchNews, WatchWhen};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Which kinds of personal data an event reads, and how much that matters.
 //!
 //! * **In:** an [`Event`]. **Out:** [`DataType`]s and a [`Severity`].
-//! * **May import:** `event`, `fast_glob`. No file, no clock: the tables of `data/` are built in as constants (`build.rs`).
+//! * **May import:** `event`, `fast_glob`, `strsim`. No file, no clock: the tables of `data/` are built in as constants (`build.rs`).
 //! * **Test it:** `cargo test personal_data::`; that it says what `host::ontology` says: `cargo test --test personal_data`.
 //!
 //! Both sides need it: the daemon for filters, summaries and watches, the client for the events of a recording. The

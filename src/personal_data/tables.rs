@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use crate::event::FilterError;
+
+/// Names that are less alike than this (1 is equal) are not suggested, nor are longer ones than this (bytes) compared.
+const LEAST_ALIKE: f64 = 0.7;
+const LONGEST_COMPARED: usize = 64;
+
 /// A kind of personal data, by its place in the tables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataType(u8);
@@ -70,6 +76,21 @@ impl DataType {
     #[must_use]
     pub fn find(id: &str) -> Option<Self> {
         Self::all().find(|data_type| data_type.id() == id)
+    }
+
+    /// The kind that somebody names.
+    ///
+    /// # Errors
+    ///
+    /// When no table has it, with the one that looks most like it.
+    pub fn named(name: &str) -> Result<Self, FilterError> {
+        Self::find(name).ok_or_else(|| {
+            // A long name is compared in full with each: it is not worth a suggestion.
+            let alike = |id| if name.len() <= LONGEST_COMPARED { strsim::jaro_winkler(name, id) } else { 0.0 };
+            let nearest = Self::all().map(|known| (alike(known.id()), known.id())).max_by(|a, b| a.0.total_cmp(&b.0));
+            let nearest = nearest.filter(|(alike, _)| *alike >= LEAST_ALIKE).map(|(_, id)| id);
+            FilterError::UnknownDataType { name: name.to_owned(), nearest }
+        })
     }
 
     /// Its id, such as `id.mac`.
@@ -217,6 +238,17 @@ fn is_call(wanted: &str, (method, argument): (&str, &str)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_of_data_that_is_not_known_is_refused_with_the_nearest() {
+        let refused = |name: &str| DataType::named(name).unwrap_err().to_string();
+        assert_eq!(
+            refused("contcats"),
+            "there is no kind of data \"contcats\", did you mean \"contacts\"? (candor terms types lists them)"
+        );
+        assert_eq!(refused(""), "there is no kind of data \"\" (candor terms types lists them)");
+        assert!(!refused(&"contacts".repeat(1000)).contains("did you mean"));
+    }
 
     #[test]
     fn every_pattern_of_a_path_is_one() {

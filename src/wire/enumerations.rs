@@ -76,6 +76,7 @@ enumerations! {
         OpenTypedAssetFile, ApplyBatch, Call, GetStreamTypes, Canonicalize, Uncanonicalize, Refresh, CheckUriPermission, CreateCancellationSignal, Other,
     }
     MethodSource { DeviceDex, Shipped, Fixed, Unknown }
+    WatchEndReason { SessionOver, MatchesTold }
     Severity { Info, Low, Medium, High }
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
     SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }

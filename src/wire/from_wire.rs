@@ -26,7 +26,7 @@ fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn phase(name: String, field: &'static str) -> Result<event::Phase, WireError> {
+pub(super) fn phase(name: String, field: &'static str) -> Result<event::Phase, WireError> {
     event::Phase::try_from(name).map_err(|source| WireError::Phase { field, source })
 }
 

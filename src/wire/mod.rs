@@ -16,6 +16,7 @@ pub(crate) mod strategies;
 #[cfg(test)]
 mod tests;
 mod to_wire;
+mod watch;
 
 pub use error::WireError;
 pub use light::{lighten, lighten_event};

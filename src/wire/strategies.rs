@@ -538,3 +538,43 @@ pub(crate) fn event_filter() -> impl Strategy<Value = EventFilter> {
             },
         )
 }
+
+/// A condition of a watch; not necessarily one that is taken.
+pub(crate) fn watch_condition() -> impl Strategy<Value = WatchCondition> {
+    let when = prop_oneof![
+        vec(text(), 0..3).prop_map(|known| WatchWhen::UnknownDomain { known }),
+        (btree_set(text(), 0..3), btree_set(phase(), 0..3))
+            .prop_map(|(data_types, phases)| WatchWhen::EarlyRead { data_types, phases }),
+        Just(WatchWhen::EachEvent),
+        (number(), number()).prop_map(|(count, within_ms)| WatchWhen::Threshold { count, within_ms }),
+        Just(WatchWhen::SessionOver),
+    ];
+    (text(), event_filter(), number(), when).prop_map(|(id, filter, most_matches, when)| WatchCondition {
+        id,
+        filter,
+        most_matches,
+        when,
+    })
+}
+
+/// What a watch tells.
+pub(crate) fn watch_news() -> impl Strategy<Value = WatchNews> {
+    let found =
+        (text(), number(), option::of(event()), text(), vec(text(), 0..3), option::of(one_of(Severity::ALL)), number())
+            .prop_map(|(condition_id, number, event, domain, data_types, severity, count)| WatchMatch {
+                condition_id,
+                number,
+                event,
+                domain,
+                data_types,
+                severity,
+                count,
+            });
+    let end = (one_of(WatchEndReason::ALL), option::of(session_end()), number(), number())
+        .prop_map(|(reason, session_end, events, gaps)| WatchEnd { reason, session_end, events, gaps });
+    prop_oneof![
+        found.prop_map(|found| WatchNews::Match(Box::new(found))),
+        gap().prop_map(WatchNews::Gap),
+        end.prop_map(|end| WatchNews::End(Box::new(end))),
+    ]
+}

@@ -48,6 +48,8 @@ round_trips! {
     totals_survive: strategies::totals(), event::Totals => proto::Totals;
     ends_survive: strategies::session_end(), event::SessionEnd => proto::SessionEnd;
     event_filters_survive: strategies::event_filter(), event::EventFilter => proto::EventFilter;
+    watch_conditions_survive: strategies::watch_condition(), event::WatchCondition => proto::WatchCondition;
+    watch_news_survives: strategies::watch_news(), event::WatchNews => proto::WatchResponse;
     endpoints_survive: strategies::endpoint(), event::Endpoint => proto::Endpoint;
     process_keys_survive: strategies::process_key(), event::ProcessKey => proto::ProcessKey;
 }

@@ -1,7 +1,7 @@
 //! The event bus: one spool in memory for each session, and cursors that read it.
 //!
 //! * **In:** entries that a session appends. **Out:** the same entries, in order, to any number of readers.
-//! * **May import:** `event`, `personal_data`, `tokio::sync`, `wildmatch`, `strsim`. No probe, no wire, no clock.
+//! * **May import:** `event`, `personal_data`, `tokio::sync`, `wildmatch`. No probe, no wire, no clock.
 //! * **Test it:** `cargo test device::event_bus`; figures come from `cargo bench --bench event_bus`.
 //!
 //! A queue for each reader was rejected: it copies every entry to every reader, and a full queue forces a choice between
@@ -19,9 +19,11 @@ mod spool;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use drop_queue::{DropQueue, QueueLimits, REASON_SUBSCRIBER_SLOW};
 pub use matcher::Matcher;
 pub use query::{Bytes, Dimension, Extent, Order, Page, Query, SummaryRow};
 pub use spool::{OutOfRange, Spool, SpoolAccount, SpoolLimits};
 pub use subscription::{REASON_SPOOL_FULL, Subscription};
+pub use watch::{Watch, WatchError};

@@ -33,6 +33,8 @@ pub struct SpoolAccount {
     pub events: u64,
     /// Events that went before any reader had read them.
     pub dropped_unread: u64,
+    /// Bytes of memory, approximately, of everything appended so far.
+    pub bytes: u64,
 }
 
 /// A sequence number that does not exist yet was asked for.
@@ -237,6 +239,7 @@ impl State {
         }
         let cost = cost(&entry);
         self.bytes += cost;
+        self.account.bytes = self.account.bytes.saturating_add(cost as u64);
         let entry = Arc::new(entry);
         self.entries.push_back(Held { index: self.next_index, events: self.account.events, cost, entry });
         self.next_index += 1;

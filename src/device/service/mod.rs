@@ -13,6 +13,7 @@ mod queries;
 mod rpc;
 mod server;
 mod status;
+mod watches;
 
 pub use access::{AccessLimits, AccessOptions, ClientProof, Refusal, SHELL_USER_ID, TlsError, TlsOptions};
 pub use address::{ListenAddress, ListenAddressError};

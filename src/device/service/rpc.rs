@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::access::Access;
 use super::batches::Manner;
 use super::status::{session_status, wire_status};
-use super::{batches, queries};
+use super::{batches, queries, watches};
 use crate::device::clock;
 use crate::device::session::{SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest};
 use crate::event::{Phase, Selection};
@@ -48,7 +48,8 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StartSessionRequest>,
     ) -> Result<Response<proto::StartSessionResponse>, Status> {
-        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits } = request.into_inner();
+        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits, owned } =
+            request.into_inner();
         // An absent selection is an empty one: the session refuses it, or, in a replay, does not look at it.
         let selection = Selection::try_from(selection.unwrap_or_default()).map_err(|error| wire_status(&error))?;
         let initial_phase = if initial_phase.is_empty() { Phase::unmarked() } else { phase(initial_phase)? };
@@ -58,6 +59,7 @@ impl CandorService for Rpc {
             initial_phase,
             keep_raw,
             limits: limits.map(self::limits).unwrap_or_default(),
+            owned,
         };
         let started = self.sessions.start_session(request).await.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::StartSessionResponse {
@@ -66,6 +68,7 @@ impl CandorService for Rpc {
                 .raw_capture_path
                 .map(|path| path.to_string_lossy().into_owned())
                 .unwrap_or_default(),
+            owner_token: started.owner_token.unwrap_or_default(),
         }))
     }
 
@@ -73,8 +76,9 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StopSessionRequest>,
     ) -> Result<Response<proto::StopSessionResponse>, Status> {
-        let session_id = request.into_inner().session_id;
-        let end = self.sessions.stop_session(&session_id).await.map_err(|error| session_status(&error))?;
+        let proto::StopSessionRequest { session_id, owner_token } = request.into_inner();
+        let stopped = self.sessions.stop_session(&session_id, &owner_token).await;
+        let end = stopped.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::StopSessionResponse { end: Some((&end).into()) }))
     }
 
@@ -99,6 +103,12 @@ impl CandorService for Rpc {
         Ok(Response::new(batches::stream(subscription, manner)))
     }
 
+    type WatchStream = ReceiverStream<Result<proto::WatchResponse, Status>>;
+
+    async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Ok(Response::new(watches::watch(&self.sessions, request.into_inner())?))
+    }
+
     async fn query_events(
         &self,
         request: Request<proto::QueryEventsRequest>,
@@ -119,9 +129,10 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::MarkPhaseRequest>,
     ) -> Result<Response<proto::MarkPhaseResponse>, Status> {
-        let proto::MarkPhaseRequest { session_id, phase: name, note } = request.into_inner();
+        let proto::MarkPhaseRequest { session_id, phase: name, note, owner_token } = request.into_inner();
         let phase = phase(name)?;
-        let time_ns = self.sessions.mark_phase(&session_id, &phase, &note).map_err(|error| session_status(&error))?;
+        let marked = self.sessions.mark_phase(&session_id, &phase, &note, &owner_token);
+        let time_ns = marked.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::MarkPhaseResponse { time_ns }))
     }
 
@@ -142,9 +153,10 @@ async fn off_the_runtime<T: Send + 'static>(
 }
 
 fn limits(message: proto::SessionLimits) -> SessionLimits {
-    let proto::SessionLimits { duration_ms, events, unread_ms } = message;
+    let proto::SessionLimits { duration_ms, events, unread_ms, bytes } = message;
     let time = |milliseconds| (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
-    SessionLimits { duration: time(duration_ms), events: (events > 0).then_some(events), unread: time(unread_ms) }
+    let count = |count| (count > 0).then_some(count);
+    SessionLimits { duration: time(duration_ms), events: count(events), bytes: count(bytes), unread: time(unread_ms) }
 }
 
 fn phase(name: String) -> Result<Phase, Status> {
@@ -161,5 +173,7 @@ fn summary(session: SessionSummary) -> proto::SessionSummary {
         events: session.events,
         dropped: session.dropped,
         end: session.end.as_ref().map(Into::into),
+        owned: session.owned,
+        spooled_bytes: session.spooled_bytes,
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn code(error: &SessionError) -> Code {
         | SessionError::UnknownPackage { .. }
         | SessionError::Phase(_)
         | SessionError::Filter(_)
+        | SessionError::Watch(_)
         | SessionError::TooLong { .. } => Code::InvalidArgument,
         SessionError::NoProbe(_)
         | SessionError::Ended(_)
@@ -21,9 +22,10 @@ pub(super) fn code(error: &SessionError) -> Code {
         | SessionError::AlreadyReplayed(_)
         | SessionError::Replayed(_) => Code::FailedPrecondition,
         SessionError::TooManySessions { .. } => Code::ResourceExhausted,
+        SessionError::NotOwner { .. } => Code::PermissionDenied,
         SessionError::OutOfRange(_) => Code::OutOfRange,
         SessionError::ShuttingDown => Code::Unavailable,
-        SessionError::Capture { .. } | SessionError::Broken(_) => Code::Internal,
+        SessionError::NoRandomNumbers(_) | SessionError::Capture { .. } | SessionError::Broken(_) => Code::Internal,
     }
 }
 

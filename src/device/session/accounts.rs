@@ -119,7 +119,7 @@ mod tests {
         accounts.lost("ring_full", 7);
         accounts.lost("ring_full", 0);
         // 1 + 3 + 0 + 1 + 0 + 2 + 1 events.
-        let totals = accounts.totals(5, SpoolAccount { events: 8, dropped_unread: 2 });
+        let totals = accounts.totals(5, SpoolAccount { events: 8, dropped_unread: 2, bytes: 0 });
         let stage = |stage: Stage| totals.loss.stages[&stage].clone();
         for pair in [Stage::Probe, Stage::Reader, Stage::Decode, Stage::Attribute, Stage::Spool].windows(2) {
             assert_eq!(stage(pair[0]).delivered, stage(pair[1]).produced, "{pair:?} of {totals:?}");

@@ -11,6 +11,7 @@ use super::{RawKeeper, SessionError};
 use crate::device::clock;
 use crate::device::event_bus::Spool;
 use crate::device::probe::SessionSlot;
+use crate::device::token::Token;
 use crate::event::{
     App, ClockAnchor, Event, EventBody, Fidelity, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef,
     Selection, SessionEnd, SessionHeader, StreamEntry, Totals,
@@ -23,6 +24,8 @@ pub struct Session {
     pub(super) spool: Spool,
     pub(super) raw_capture_path: Option<PathBuf>,
     pub(super) limits: SessionLimits,
+    /// What its owner must show to mark and stop it; `None`: anybody who may connect can.
+    owner: Option<Token>,
     /// The raw capture. Locked before `state` by whoever locks both; a lock of its own, because writing to a disk must
     /// not make a client's call wait.
     keeper: Mutex<Option<Box<dyn RawKeeper>>>,
@@ -57,6 +60,10 @@ pub struct SessionSummary {
     pub dropped: u64,
     /// How it ended; `None` while it runs.
     pub end: Option<SessionEnd>,
+    /// Whether only its owner may mark and stop it.
+    pub owned: bool,
+    /// Bytes spooled so far, those that are gone from the spool included.
+    pub spooled_bytes: u64,
 }
 
 impl State {
@@ -79,6 +86,7 @@ impl Session {
         spool: Spool,
         raw_capture: Option<(PathBuf, Box<dyn RawKeeper>)>,
         limits: SessionLimits,
+        owner: Option<Token>,
     ) -> Self {
         let (raw_capture_path, keeper) = raw_capture.unzip();
         Self {
@@ -87,6 +95,7 @@ impl Session {
             spool,
             raw_capture_path,
             limits,
+            owner,
             keeper: Mutex::new(keeper),
             state: Mutex::new(State { marks: Vec::new(), accounts: Accounts::default(), ended: false }),
             ended: watch::Sender::new(false),
@@ -105,6 +114,20 @@ impl Session {
 
     pub(super) fn id(&self) -> &str {
         &self.header.session_id
+    }
+
+    /// Whether who shows this may mark and stop the session.
+    ///
+    /// # Errors
+    ///
+    /// When the session is owned and this is not its owner's token.
+    pub(super) fn check_owner(&self, shown: &str) -> Result<(), SessionError> {
+        match &self.owner {
+            Some(owner) if !owner.is(shown.as_bytes()) => {
+                Err(SessionError::NotOwner { session_id: self.id().to_owned(), shown: !shown.is_empty() })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -218,6 +241,8 @@ impl Session {
             events: spool.events,
             dropped: state.accounts.dropped().saturating_add(spool.dropped_unread),
             end: self.spool.end(),
+            owned: self.owner.is_some(),
+            spooled_bytes: spool.bytes,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::device::event_bus::OutOfRange;
+use crate::device::event_bus::{OutOfRange, WatchError};
 use crate::event::{FilterError, PhaseError, SelectionError};
 
 /// Why a session cannot do what was asked.
@@ -53,12 +53,30 @@ pub enum SessionError {
     /// The session has ended.
     #[error("session {0} has ended")]
     Ended(String),
+    /// Only the owner may.
+    #[error(
+        "session {session_id} is owned, and {}: only who has the token that its start returned may mark or stop it (candor \
+         --owner FILE)",
+        if *.shown { "this is not its owner's token" } else { "no owner's token was shown" }
+    )]
+    NotOwner {
+        /// The session.
+        session_id: String,
+        /// Whether a token was shown.
+        shown: bool,
+    },
+    /// The system gives no random numbers.
+    #[error("cannot make a token for the session's owner: {0}")]
+    NoRandomNumbers(io::Error),
     /// A later sequence number than there is was asked for.
     #[error("{0}")]
     OutOfRange(#[from] OutOfRange),
     /// A filter is malformed.
     #[error("{0}")]
     Filter(#[from] FilterError),
+    /// A watch means nothing.
+    #[error("{0}")]
+    Watch(#[from] WatchError),
     /// Raw records are to be kept and nobody said where.
     #[error("the daemon was started without a directory for raw captures; start it with --raw-captures DIR")]
     NoCaptureDirectory,

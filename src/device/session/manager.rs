@@ -16,6 +16,7 @@ use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, Sessi
 use crate::device::clock;
 use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
+use crate::device::token::Token;
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
     SessionEndReason, SessionHeader,
@@ -87,6 +88,8 @@ pub struct StartRequest {
     pub keep_raw: bool,
     /// When it ends by itself.
     pub limits: SessionLimits,
+    /// Only its owner may mark and stop it.
+    pub owned: bool,
 }
 
 /// A session that was started.
@@ -96,6 +99,8 @@ pub struct Started {
     pub header: SessionHeader,
     /// Where its raw records are kept, when they are.
     pub raw_capture_path: Option<PathBuf>,
+    /// What its owner must show, when it is owned. Told once: the daemon keeps its digest only.
+    pub owner_token: Option<String>,
 }
 
 /// The handle by which clients reach sessions. Clones are handles to the same sessions.
@@ -222,6 +227,12 @@ impl SessionManager {
         if request.keep_raw && self.shared.options.raw_captures.is_none() {
             return Err(SessionError::NoCaptureDirectory);
         }
+        let (owner, owner_token) = if request.owned {
+            let (owner, text) = Token::random().map_err(SessionError::NoRandomNumbers)?;
+            (Some(owner), Some(text))
+        } else {
+            (None, None)
+        };
         let started = clock::anchor();
         let reservation = self.reserve(started, replay.as_ref())?;
         let header = match &replay {
@@ -244,13 +255,14 @@ impl SessionManager {
         let open: OpenSession = Box::new(move |statuses| {
             // Owned by the closure: the slot is free again whenever the attempt ends, however it ends.
             let reservation = reservation;
-            manager.open(header, statuses, &reservation, request.keep_raw, request.limits, is_replay)
+            let wish = Wish { keep_raw: request.keep_raw, limits: request.limits, owner, is_replay };
+            manager.open(header, statuses, &reservation, wish)
         });
         let (reply, answer) = oneshot::channel();
         let start = Start { slot, selection, open, replayed, reply };
         self.shared.commands.send(Command::Start(Box::new(start))).map_err(|_| SessionError::ShuttingDown)?;
         let session = answer.await.map_err(|_| SessionError::ShuttingDown)??;
-        Ok(Started { header: session.header.clone(), raw_capture_path: session.raw_capture_path.clone() })
+        Ok(Started { header: session.header.clone(), raw_capture_path: session.raw_capture_path.clone(), owner_token })
     }
 
     /// Makes the session and puts it into the list; runs on the probe thread.
@@ -259,10 +271,9 @@ impl SessionManager {
         mut header: SessionHeader,
         statuses: Vec<ProbeStatus>,
         reservation: &Reservation,
-        keep_raw: bool,
-        limits: SessionLimits,
-        is_replay: bool,
+        wish: Wish,
     ) -> Result<(Arc<Session>, Box<dyn Interpreter>), SessionError> {
+        let Wish { keep_raw, limits, owner, is_replay } = wish;
         let options = &self.shared.options;
         let interpreter = if is_replay {
             (options.prepare)(&header.selection).interpreter
@@ -282,7 +293,7 @@ impl SessionManager {
             _ => None,
         };
         let spool = Spool::new(header.clone(), options.spool);
-        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture, limits));
+        let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture, limits, owner));
         let mut registry = self.registry();
         if is_replay {
             registry.replayed = Some(session.id().to_owned());
@@ -320,9 +331,10 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// When there is no such session.
-    pub async fn stop_session(&self, session_id: &str) -> Result<SessionEnd, SessionError> {
+    /// When there is no such session, or it is owned and `owner_token` is not its owner's.
+    pub async fn stop_session(&self, session_id: &str, owner_token: &str) -> Result<SessionEnd, SessionError> {
         let session = self.find(session_id)?;
+        session.check_owner(owner_token)?;
         if !session.has_ended() {
             let command = Command::End { slot: session.slot, reason: SessionEndReason::Stopped };
             // When the thread is gone, the pipeline ends the session.
@@ -342,10 +354,17 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// When there is no such session, or it has ended.
-    pub fn mark_phase(&self, session_id: &str, phase: &Phase, note: &str) -> Result<u64, SessionError> {
+    /// When there is no such session, it has ended, or it is owned and `owner_token` is not its owner's.
+    pub fn mark_phase(
+        &self,
+        session_id: &str,
+        phase: &Phase,
+        note: &str,
+        owner_token: &str,
+    ) -> Result<u64, SessionError> {
         check_length("note", note, LONGEST_NOTE)?;
         let session = self.find(session_id)?;
+        session.check_owner(owner_token)?;
         if self.shared.options.replay.is_some() && !session.has_ended() {
             return Err(SessionError::Replayed(session_id.to_owned()));
         }
@@ -441,6 +460,14 @@ impl Registry {
             !forget
         });
     }
+}
+
+/// What of a request the new session has to know.
+struct Wish {
+    keep_raw: bool,
+    limits: SessionLimits,
+    owner: Option<Token>,
+    is_replay: bool,
 }
 
 /// A slot that is kept for a session until it is in the list, or the attempt has failed.

@@ -1,7 +1,7 @@
 //! Sessions: which records belong to which, their numbers, phases and accounts.
 //!
 //! * **In:** raw records of the probes, and what clients ask for. **Out:** entries in the session's spool.
-//! * **May import:** `event`, `probe` (the trait), `event_bus`, `raw_capture`, `clock`. Not `service`, not `wire`.
+//! * **May import:** `event`, `probe` (the trait), `event_bus`, `raw_capture`, `clock`, `token`. Not `service`, not `wire`.
 //! * **Test it:** `cargo test device::session`, and `cargo test --test grpc_service` with a scripted probe.
 //!
 //! Two threads do the work. The **probe thread** owns the probes: it obeys commands, polls, and hands batches on through

@@ -211,7 +211,7 @@ impl Pipeline {
         let now = Instant::now();
         for (slot, active) in self.sessions.iter_mut().filter(|(_, active)| !active.ending && !active.replayed) {
             let spool = &active.session.spool;
-            if let Some(reason) = active.limits.look(now, spool.account().events, spool.subscribers()) {
+            if let Some(reason) = active.limits.look(now, spool.account(), spool.subscribers()) {
                 active.ending = true;
                 // When the probe thread is gone, so is this one soon.
                 let _ = self.commands.send(Command::End { slot: *slot, reason });

@@ -9,7 +9,10 @@ use tower::service_fn;
 
 use super::tls::{Bearer, Complaint, Trust};
 use super::{AccessReport, Address, ClientError};
-use crate::event::{ClockAnchor, DeviceInfo, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader};
+use crate::event::{
+    ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader,
+    WatchCondition, WatchNews,
+};
 use crate::wire::{WireError, proto};
 use proto::candor_service_client::CandorServiceClient;
 
@@ -43,6 +46,25 @@ pub struct SessionWish {
     pub keep_raw: bool,
     /// The daemon ends the session when nobody has read it for this long; none means never.
     pub unread: Option<Duration>,
+    /// The daemon ends it after so many events; none means never.
+    pub events: Option<u64>,
+    /// The daemon ends it after so many bytes in its spool; none means never.
+    pub bytes: Option<u64>,
+    /// Only who shows the owner's token may mark and stop it.
+    pub owned: bool,
+}
+
+/// How a stream shall be.
+#[derive(Debug, Clone, Default)]
+pub struct StreamWish {
+    /// The first event wanted; 0 and 1 mean from the beginning.
+    pub from_sequence: u64,
+    /// Only these events.
+    pub filter: EventFilter,
+    /// Rather miss events than wait when we are slow.
+    pub drop_when_slow: bool,
+    /// Only who did what, when, and how it ended.
+    pub light: bool,
 }
 
 /// A session that was started.
@@ -52,6 +74,8 @@ pub struct StartedSession {
     pub header: SessionHeader,
     /// Where the daemon keeps the raw records; empty when it does not.
     pub raw_capture_path: String,
+    /// The owner's token; empty unless the session is owned.
+    pub owner_token: String,
 }
 
 /// One session in a list.
@@ -73,6 +97,10 @@ pub struct SessionRow {
     pub dropped: u64,
     /// How it ended; none while it runs.
     pub end: Option<SessionEnd>,
+    /// Only its owner may mark and stop it.
+    pub owned: bool,
+    /// Bytes in its spool so far, approximately.
+    pub spooled_bytes: u64,
 }
 
 impl TryFrom<proto::SessionSummary> for SessionRow {
@@ -88,6 +116,8 @@ impl TryFrom<proto::SessionSummary> for SessionRow {
             events: row.events,
             dropped: row.dropped,
             end: row.end.map(SessionEnd::try_from).transpose()?,
+            owned: row.owned,
+            spooled_bytes: row.spooled_bytes,
         })
     }
 }
@@ -99,6 +129,8 @@ pub struct DaemonClient {
     address: Address,
     /// What TLS had to say; never anything on a Unix socket.
     complaint: Complaint,
+    /// Shown with each mark and stop; may be empty.
+    owner_token: String,
 }
 
 impl DaemonClient {
@@ -141,7 +173,7 @@ impl DaemonClient {
             .map_err(|_elapsed| not_a_daemon("it does not answer".to_owned()))?
             .map_err(|error| not_a_daemon(error.to_string()).or_complaint(&complaint))?;
         let service = CandorServiceClient::with_interceptor(channel, bearer).max_decoding_message_size(LONGEST_MESSAGE);
-        Ok(Self { service, address: address.clone(), complaint })
+        Ok(Self { service, address: address.clone(), complaint, owner_token: String::new() })
     }
 
     /// Describes the device. The first call on a connection: if it fails in the transport, no daemon listens there.
@@ -201,14 +233,26 @@ impl DaemonClient {
             label: wish.label.clone(),
             initial_phase: wish.initial_phase.as_ref().map_or_else(String::new, ToString::to_string),
             keep_raw: wish.keep_raw,
-            limits: wish.unread.map(|unread| proto::SessionLimits {
-                unread_ms: u64::try_from(unread.as_millis()).unwrap_or(u64::MAX),
+            limits: Some(proto::SessionLimits {
+                unread_ms: wish.unread.map_or(0, |unread| u64::try_from(unread.as_millis()).unwrap_or(u64::MAX)),
+                events: wish.events.unwrap_or(0),
+                bytes: wish.bytes.unwrap_or(0),
                 ..proto::SessionLimits::default()
             }),
+            owned: wish.owned,
         };
         let answer = in_time(&self.address, &self.complaint, self.service.start_session(request)).await?;
         let header = self.understood(answer.header.unwrap_or_default().try_into())?;
-        Ok(StartedSession { header, raw_capture_path: answer.raw_capture_path })
+        let (raw_capture_path, owner_token) = (answer.raw_capture_path, answer.owner_token);
+        if wish.owned {
+            self.own(owner_token.clone());
+        }
+        Ok(StartedSession { header, raw_capture_path, owner_token })
+    }
+
+    /// Shows this owner's token with each mark and stop from now on.
+    pub fn own(&mut self, owner_token: String) {
+        self.owner_token = owner_token;
     }
 
     /// Stops a session.
@@ -217,7 +261,8 @@ impl DaemonClient {
     ///
     /// When there is no such session, or the daemon is gone.
     pub async fn stop_session(&mut self, session_id: &str) -> Result<(), ClientError> {
-        let request = proto::StopSessionRequest { session_id: session_id.to_owned() };
+        let request =
+            proto::StopSessionRequest { session_id: session_id.to_owned(), owner_token: self.owner_token.clone() };
         in_time(&self.address, &self.complaint, self.service.stop_session(request)).await?;
         Ok(())
     }
@@ -243,6 +288,7 @@ impl DaemonClient {
             session_id: session_id.to_owned(),
             phase: phase.to_string(),
             note: note.to_owned(),
+            owner_token: self.owner_token.clone(),
         };
         Ok(in_time(&self.address, &self.complaint, self.service.mark_phase(request)).await?.time_ns)
     }
@@ -262,10 +308,49 @@ impl DaemonClient {
     ///
     /// When there is no such session, it has no event before that one, or the daemon is gone.
     pub async fn stream_from(&mut self, session_id: &str, from_sequence: u64) -> Result<EventStream, ClientError> {
-        let request =
-            proto::StreamEventsRequest { session_id: session_id.to_owned(), from_sequence, ..Default::default() };
+        self.stream_with(session_id, &StreamWish { from_sequence, ..StreamWish::default() }).await
+    }
+
+    /// Streams a session in the manner of the client's choice.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, the daemon refuses the wish, or is gone.
+    pub async fn stream_with(&mut self, session_id: &str, wish: &StreamWish) -> Result<EventStream, ClientError> {
+        let request = proto::StreamEventsRequest {
+            session_id: session_id.to_owned(),
+            from_sequence: wish.from_sequence,
+            filter: (!wish.filter.is_empty()).then(|| (&wish.filter).into()),
+            when_slow: if wish.drop_when_slow { proto::SlowPolicy::Drop } else { proto::SlowPolicy::WaitOnSpool }
+                .into(),
+            queue_events: 0,
+            detail: if wish.light { proto::Detail::Light } else { proto::Detail::Full }.into(),
+        };
         let stream = in_time(&self.address, &self.complaint, self.service.stream_events(request)).await?;
         Ok(EventStream { stream, address: self.address.clone() })
+    }
+
+    /// Watches a session for conditions, and ends after `most_matches` of them; 0: with the session.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such session, the daemon refuses a condition, or is gone.
+    pub async fn watch(
+        &mut self,
+        session_id: &str,
+        conditions: &[WatchCondition],
+        from_now: bool,
+        most_matches: u64,
+    ) -> Result<NewsStream, ClientError> {
+        let request = proto::WatchRequest {
+            session_id: session_id.to_owned(),
+            from_sequence: 0,
+            from_now,
+            conditions: conditions.iter().map(Into::into).collect(),
+            most_matches,
+        };
+        let stream = in_time(&self.address, &self.complaint, self.service.watch(request)).await?;
+        Ok(NewsStream { stream, address: self.address.clone() })
     }
 
     /// The error of a daemon that went away.
@@ -309,5 +394,25 @@ impl EventStream {
     /// When the connection broke.
     pub async fn next(&mut self) -> Result<Option<proto::StreamEventsResponse>, ClientError> {
         self.stream.message().await.map_err(|status| ClientError::status(&self.address, &status))
+    }
+}
+
+/// What a watch tells, as it comes.
+#[derive(Debug)]
+pub struct NewsStream {
+    stream: tonic::Streaming<proto::WatchResponse>,
+    address: Address,
+}
+
+impl NewsStream {
+    /// The next thing that is told, or nothing when the daemon closed the stream. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke, or what is told is not understood.
+    pub async fn next(&mut self) -> Result<Option<WatchNews>, ClientError> {
+        let message = self.stream.message().await.map_err(|status| ClientError::status(&self.address, &status))?;
+        let news = message.map(WatchNews::try_from).transpose();
+        news.map_err(|source| ClientError::Answer { address: self.address.clone(), source })
     }
 }

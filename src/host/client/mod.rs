@@ -15,7 +15,9 @@ mod tls;
 
 pub use access_report::{AccessReport, RefusalCount};
 pub use address::{Address, AddressError};
-pub use daemon_client::{DaemonClient, DeviceDescription, EventStream, SessionRow, SessionWish, StartedSession};
+pub use daemon_client::{
+    DaemonClient, DeviceDescription, EventStream, NewsStream, SessionRow, SessionWish, StartedSession, StreamWish,
+};
 pub use error::ClientError;
 pub use resume::{Delivery, ResumingStream};
 pub use tls::{Credentials, CredentialsError};

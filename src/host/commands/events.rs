@@ -3,15 +3,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use super::event_filter::FilterArguments;
 use super::event_line::EventLines;
 use super::terminal::{BAD, FAINT, output_error, say, stdout, stdout_width, styled};
 use super::{CommandError, Exit};
-use crate::event::{Event, EventKind, Family, StreamEntry};
-use crate::host::client::{Address, DaemonClient};
+use crate::event::{Event, EventFilter, StreamEntry};
+use crate::host::client::{Address, DaemonClient, StreamWish};
 use crate::host::recording::{RecordingCondition, RecordingReader, write_line};
+use crate::personal_data::{DataType, read_by, severity};
 
 /// A form of a list of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,38 +34,55 @@ pub(super) struct EventsCommand {
     format: EventsFormat,
     #[command(flatten)]
     filter: Filter,
+    /// Of a session: begin with this event
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0, hide_default_value = true)]
+    from: u64,
+    /// Of a session: rather leave events out than fall behind; what is left out is said
+    #[arg(long)]
+    drop: bool,
+    /// Of a session: only who did what, when, and how it ended
+    #[arg(long)]
+    light: bool,
 }
 
 /// Which events are shown. Gaps, the header and the end always are.
 #[derive(Debug, Args)]
 struct Filter {
-    /// Only events of this family; may be given several times
-    #[arg(long, value_parser = PossibleValuesParser::new(Family::ALL.iter().map(|family| family.name())))]
-    family: Vec<String>,
-    /// Only events of this kind, such as file_open; may be given several times
-    #[arg(long, hide_possible_values = true, value_parser = PossibleValuesParser::new(EventKind::ALL.iter().map(|kind| kind.name())))]
-    kind: Vec<String>,
-    /// Only events of this phase; may be given several times
-    #[arg(long)]
-    phase: Vec<String>,
+    #[command(flatten)]
+    fields: FilterArguments,
     /// Only events that name this text: in a path, a host name, an address (upper and lower case are equal)
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
 }
 
-impl Filter {
+/// A filter, ready to be applied.
+struct Taking {
+    filter: EventFilter,
+    data_types: Vec<DataType>,
+    grep: Option<String>,
+}
+
+impl Taking {
+    fn new(filter: &Filter) -> Result<Self, CommandError> {
+        let grep = filter.grep.as_ref().map(|text| text.to_lowercase());
+        let filter = filter.fields.filter()?;
+        let data_types = filter.data_types.iter().filter_map(|name| DataType::find(name)).collect();
+        Ok(Self { filter, data_types, grep })
+    }
+
     fn takes(&self, event: &Event, facts: impl FnOnce() -> String) -> bool {
-        let one_of = |wanted: &[String], name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
-        one_of(&self.family, event.family().name())
-            && one_of(&self.kind, event.kind().name())
-            && one_of(&self.phase, event.phase.as_str())
-            && self.grep.as_ref().is_none_or(|text| facts().to_lowercase().contains(&text.to_lowercase()))
+        self.filter.fits_by_fields(event)
+            && (self.data_types.is_empty()
+                || read_by(event).types.iter().any(|read| self.data_types.iter().any(|broad| read.is_within(*broad))))
+            && self.filter.minimum_severity.is_none_or(|least| severity(event) >= least)
+            && self.grep.as_ref().is_none_or(|text| facts().to_lowercase().contains(text))
     }
 }
 
 /// Prints entries in the wanted form.
 struct Printer<'a> {
     command: &'a EventsCommand,
+    taking: Taking,
     lines: EventLines,
     width: Option<usize>,
     out: Box<dyn Write>,
@@ -76,13 +94,14 @@ impl<'a> Printer<'a> {
         if command.format == EventsFormat::Text {
             writeln!(out, "{}", EventLines::headings()).map_err(output_error)?;
         }
-        Ok(Self { command, lines: EventLines::default(), width: stdout_width(), out })
+        let taking = Taking::new(&command.filter)?;
+        Ok(Self { command, taking, lines: EventLines::default(), width: stdout_width(), out })
     }
 
     fn print(&mut self, entry: &StreamEntry) -> Result<(), CommandError> {
         self.lines.learn(entry);
         if let StreamEntry::Event(event) = entry
-            && !self.command.filter.takes(event, || self.lines.facts(event))
+            && !self.taking.takes(event, || self.lines.facts(event))
         {
             return Ok(());
         }
@@ -106,6 +125,13 @@ pub(super) async fn events(address: &Address, command: &EventsCommand) -> Result
     if let Some(session) = as_session(&command.source) {
         return live(address, command, session).await;
     }
+    if command.from > 0 || command.drop || command.light {
+        let message = format!(
+            "--from, --drop and --light are for a session, and {} is a recording (or does not exist)",
+            command.source.display()
+        );
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     let mut reader = RecordingReader::open(&command.source)?;
     let mut printer = Printer::start(command)?;
     for entry in reader.by_ref() {
@@ -126,8 +152,13 @@ async fn live(address: &Address, command: &EventsCommand, session: &str) -> Resu
         let message = format!("there is no file {session}, and it is no session that could be looked up: {error}");
         CommandError::new(CommandError::from(error).exit, message)
     })?;
-    let mut stream = client.stream(session).await?;
     let mut printer = Printer::start(command)?;
+    // Applied on the device, where what is left out costs least; names of addresses come from DNS answers, which the text form
+    // shows beside them and so needs even where they are not asked for.
+    let filter =
+        if command.format == EventsFormat::Ndjson { printer.taking.filter.clone() } else { EventFilter::default() };
+    let wish = StreamWish { from_sequence: command.from, filter, drop_when_slow: command.drop, light: command.light };
+    let mut stream = client.stream_with(session, &wish).await?;
     let mut ended = false;
     while let Some(message) = stream.next().await? {
         for entry in message.entries {

@@ -37,9 +37,9 @@ macro_rules! exits {
 
 // From 64 on, the numbers are those of the BSD sysexits.h.
 exits! {
-    Ok = 0, "Done; for a check: no violation was observed.";
-    Violations = 1, "A check found violations.";
-    CannotTell = 2, "A check found no violation, but could not see everything: loss, a blind spot, a truncated recording. An import understood a part only.";
+    Ok = 0, "Done; for a check: no violation was observed; for a watch: nothing was met.";
+    Violations = 1, "A check found violations; a watch met a condition.";
+    CannotTell = 2, "A check found no violation, but could not see everything: loss, a blind spot, a truncated recording. A watch met nothing and missed events. An import understood a part only.";
     Usage = 64, "The command line is wrong, or names a program that does not exist.";
     BadData = 65, "An input is not what it should be: a damaged recording, terms that do not parse.";
     NoInput = 66, "An input file does not exist or cannot be read.";

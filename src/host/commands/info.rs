@@ -173,9 +173,10 @@ pub(super) async fn sessions(address: &Address, command: &SessionsCommand) -> Re
         let users = row.selection.user_ids.iter().map(|id| format!("uid {id}"));
         let trees = row.selection.process_trees.iter().map(|id| format!("pid {id}"));
         let traces: Vec<String> = packages.chain(users).chain(trees).collect();
+        let state = if row.owned { format!("{state}, owned") } else { state.to_owned() };
         table.row([
             (row.session_id, STRONG),
-            (state.to_owned(), style),
+            (state, style),
             (wall_time(row.started.wall_ns), Style::new()),
             (row.events.to_string(), Style::new()),
             (row.dropped.to_string(), if row.dropped == 0 { Style::new() } else { BAD }),

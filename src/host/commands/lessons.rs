@@ -47,6 +47,7 @@ pub(super) const LESSONS: &[Lesson] = &[
             ("An app of the device, until Ctrl-C", "candor record --app com.example.news -o news.candor"),
             ("Whatever has a user id", "candor record --uid 10123 -o app.candor"),
             ("A process and whatever it starts, for a minute", "candor record --pid 4711 --duration 60"),
+            ("Nobody else may mark or stop it", "candor record --uid 10123 --owner owner.token -o app.candor"),
             (
                 "A program from its first instruction, as another user",
                 "candor record --user 10123 -- curl https://example.com",
@@ -60,7 +61,28 @@ pub(super) const LESSONS: &[Lesson] = &[
             ("The user has just agreed to the terms", "candor mark foreground"),
             ("In one of several sessions", "candor mark refused --session ID --note \"tapped Decline\""),
         ],
-        exits: &[Done, Usage, Unavailable, NoPermission],
+        exits: &[Done, Usage, NoInput, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "stop",
+        examples: &[
+            ("The only one that is running", "candor stop"),
+            ("One that is owned", "candor stop SESSION-ID --owner owner.token"),
+        ],
+        exits: &[Done, Usage, NoInput, Unavailable, NoPermission],
+    },
+    Lesson {
+        command: "watch",
+        examples: &[
+            (
+                "The first contact with a domain that the app has no business with",
+                "candor watch --unknown-domain --known shop.example --known *.cdn.example --matches 1",
+            ),
+            ("Personal data that is read before the user has agreed", "candor watch --before-consent --format json"),
+            ("Contacts, for at most a minute", "candor watch --data-type contacts --timeout 60"),
+            ("A burst: a hundred files in a second", "candor watch --kind file_open --count 100 --within 1"),
+        ],
+        exits: &[Done, Violations, CannotTell, Usage, NoInput, Unavailable, InputOutput, NoPermission],
     },
     Lesson {
         command: "check",
@@ -112,6 +134,10 @@ pub(super) const LESSONS: &[Lesson] = &[
             ),
             ("Photos, as JSON", "candor events app.candor --family file --grep DCIM --format ndjson"),
             ("A running session, live", "candor events SESSION-ID"),
+            (
+                "What reads personal data in it, as JSON, for another program",
+                "candor events SESSION-ID --min-severity medium --format ndjson",
+            ),
         ],
         exits: &[Done, Usage, BadData, NoInput, Unavailable, InputOutput, NoPermission],
     },

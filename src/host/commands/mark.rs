@@ -1,9 +1,12 @@
 //! `candor mark`: a phase begins.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::terminal::say;
 use super::{CommandError, Exit};
+use crate::credential_files::read_secret;
 use crate::event::Phase;
 use crate::host::client::{Address, DaemonClient, SessionRow};
 
@@ -18,18 +21,37 @@ pub(super) struct MarkCommand {
     /// Anything worth keeping beside the mark
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     note: String,
+    /// The file with the owner's token, when the session is owned
+    #[arg(long, env = "CANDOR_OWNER", hide_env_values = true, value_name = "FILE")]
+    owner: Option<PathBuf>,
 }
 
 /// Marks the phase.
 pub(super) async fn mark(address: &Address, command: &MarkCommand) -> Result<Exit, CommandError> {
     let mut client = DaemonClient::connect(address).await?;
-    let session = match &command.session {
-        Some(session) => session.clone(),
-        None => only_running(&client.sessions().await?)?,
-    };
+    own(&mut client, command.owner.as_deref())?;
+    let session = session_or_only(&mut client, command.session.as_deref()).await?;
     client.mark_phase(&session, &command.phase, &command.note).await?;
     say(format!("phase {} begins in session {session}", command.phase));
     Ok(Exit::Ok)
+}
+
+/// Shows the owner's token in a file, if one is named.
+pub(super) fn own(client: &mut DaemonClient, file: Option<&Path>) -> Result<(), CommandError> {
+    let Some(file) = file else { return Ok(()) };
+    let unusable = |error: String| CommandError::new(Exit::NoInput, error);
+    let text = read_secret(file).map_err(|error| unusable(error.to_string()))?;
+    let token = String::from_utf8(text).map_err(|_| unusable(format!("{}: no token", file.display())))?;
+    client.own(token.trim().to_owned());
+    Ok(())
+}
+
+/// The session that is named, or the one that is running.
+pub(super) async fn session_or_only(client: &mut DaemonClient, named: Option<&str>) -> Result<String, CommandError> {
+    match named {
+        Some(session) => Ok(session.to_owned()),
+        None => only_running(&client.sessions().await?),
+    }
 }
 
 /// The one session that is running.
@@ -64,6 +86,8 @@ mod tests {
             events: 0,
             dropped: 0,
             end: (!running).then_some(end),
+            owned: false,
+            spooled_bytes: 0,
         }
     }
 

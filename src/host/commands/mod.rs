@@ -8,6 +8,7 @@
 pub mod check;
 mod embedded;
 mod errors;
+mod event_filter;
 mod event_line;
 mod events;
 mod exit;
@@ -20,8 +21,10 @@ mod progress;
 mod record;
 mod rules;
 mod run;
+mod stop;
 mod terminal;
 mod terms;
+mod watch;
 
 pub use embedded::{EmbeddedDaemon, EmbeddedRequest, StartEmbedded};
 pub use exit::{CommandError, Exit};
@@ -93,6 +96,10 @@ enum Verb {
     Record(record::RecordCommand),
     /// Mark the beginning of a phase in a session that is being recorded
     Mark(mark::MarkCommand),
+    /// Stop a session, such as one that outlives the `candor record` that began it
+    Stop(stop::StopCommand),
+    /// Tell when something happens in a session: an unknown domain, a reading before consent, any event
+    Watch(watch::WatchCommand),
     /// Check a recording against declared terms
     Check(CheckCommand),
     /// List the rules and profiles that `candor check` knows
@@ -180,6 +187,8 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Run(command) => run::run(&runtime()?, embedded, &command),
         Verb::Record(command) => runtime()?.block_on(record::record(&daemon, command)),
         Verb::Mark(command) => runtime()?.block_on(mark::mark(&daemon, &command)),
+        Verb::Stop(command) => runtime()?.block_on(stop::stop(&daemon, &command)),
+        Verb::Watch(command) => runtime()?.block_on(watch::watch(&daemon, &command)),
         Verb::Check(command) => {
             let mut out = terminal::stdout();
             let exit = check::check_recording(&command.recording, &command.options, &mut out)?;

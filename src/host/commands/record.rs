@@ -1,6 +1,8 @@
 //! `candor record`: a session from its start to a file.
 
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -54,13 +56,25 @@ pub(super) struct RecordOptions {
     /// How long to try again when the connection to the daemon is lost, in seconds; what was missed meanwhile is fetched
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     pub(super) reconnect: Duration,
+    /// Only who has the owner's token may mark and stop the session; it is written to this new file (mode 0600)
+    #[arg(long, value_name = "FILE")]
+    pub(super) owner: Option<PathBuf>,
+    /// Should this program be killed, the session goes on: until `candor stop`, or a limit
+    #[arg(long)]
+    pub(super) outlive: bool,
+    /// The daemon ends the session after so many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_events: Option<u64>,
+    /// The daemon ends the session after so many MiB in its spool
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    pub(super) max_mib: Option<u64>,
     /// How long to go on for processes that COMMAND leaves behind, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2", requires = "command")]
     pub(super) linger: Duration,
 }
 
 /// Reads a number of seconds, with a fraction if wanted.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if !(0.0..=31_536_000.0).contains(&number) {
         return Err("must be between 0 and one year".to_owned());
@@ -205,6 +219,12 @@ fn refuse_other_device(boot_id: &str, name: &str) -> Result<(), CommandError> {
     ))
 }
 
+/// A new file that only its owner may read.
+fn create_token_file(path: &Path) -> Result<std::fs::File, CommandError> {
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    created.map_err(|error| CommandError::new(Exit::CannotCreate, format!("cannot create {}: {error}", path.display())))
+}
+
 /// A session that is being recorded.
 struct Recorder {
     session_id: String,
@@ -261,10 +281,21 @@ impl Recorder {
             label,
             initial_phase: options.phase.clone(),
             keep_raw: options.keep_raw,
-            // Should this process be killed, its session does not go on for ever.
-            unread: Some(options.reconnect + ABANDONED_AFTER),
+            // Should this process be killed, its session does not go on for ever, unless that is what is wanted.
+            unread: (!options.outlive).then_some(options.reconnect + ABANDONED_AFTER),
+            events: options.max_events,
+            bytes: options.max_mib.map(|mib| mib << 20),
+            owned: options.owner.is_some(),
         };
+        // Before the session: one whose token cannot be kept could not be stopped.
+        let mut kept = options.owner.as_deref().map(create_token_file).transpose()?;
         let session = client.start_session(&wish).await?;
+        if let (Some(file), Some(path)) = (&mut kept, &options.owner)
+            && let Err(error) = writeln!(file, "{}", session.owner_token)
+        {
+            let _ = client.stop_session(&session.header.session_id).await;
+            return Err(CommandError::new(Exit::InputOutput, format!("cannot write {}: {error}", path.display())));
+        }
         let session_id = session.header.session_id;
         say(format!(
             "session {session_id}, recording to {}; from another terminal: candor mark PHASE --session {session_id}",

@@ -86,6 +86,10 @@ pub(super) fn replay(runtime: &Runtime, start: StartEmbedded, command: &ReplayCo
         return Err(CommandError::new(Exit::NoInput, format!("cannot open {}: {error}", command.input.display())));
     }
     let options = RecordOptions {
+        owner: None,
+        outlive: false,
+        max_events: None,
+        max_mib: None,
         user: None,
         output: Some(command.output.output.clone()),
         force: command.output.force,

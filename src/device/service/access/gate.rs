@@ -182,6 +182,7 @@ impl Access {
             Code::InvalidArgument => Refusal::Invalid,
             Code::Unimplemented => Refusal::UnknownMethod,
             Code::ResourceExhausted => Refusal::NoRoom,
+            Code::PermissionDenied => Refusal::WrongOwner,
             _ => return,
         };
         self.refusals.count(refusal, &peer.identity.to_string(), message);

@@ -38,6 +38,8 @@ pub enum Refusal {
     UnknownMethod,
     /// The service had no room: too many sessions.
     NoRoom,
+    /// A session is owned, and the token shown was not its owner's.
+    WrongOwner,
 }
 
 impl Refusal {
@@ -57,6 +59,7 @@ impl Refusal {
         Self::Invalid,
         Self::UnknownMethod,
         Self::NoRoom,
+        Self::WrongOwner,
     ];
 
     /// Its name on the wire and in the log.
@@ -77,6 +80,7 @@ impl Refusal {
             Self::Invalid => "invalid",
             Self::UnknownMethod => "unknown_method",
             Self::NoRoom => "no_room",
+            Self::WrongOwner => "wrong_owner",
         }
     }
 }
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn each_reason_has_a_name_and_a_counter_of_its_own() {
         let names: BTreeSet<_> = Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
-        assert_eq!((names.len(), Refusal::ALL.len()), (14, 14));
+        assert_eq!((names.len(), Refusal::ALL.len()), (15, 15));
         let refusals = Refusals::new();
         for (times, refusal) in Refusal::ALL.iter().enumerate() {
             for _ in 0..times {

@@ -17,9 +17,9 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, ServerConfig, version};
 use tokio_rustls::server::TlsStream;
 
-use super::token::{SHORTEST_TOKEN, Token};
 use super::{Identity, Refusal};
 use crate::credential_files::{CredentialFileError, authorities, certificates, content, private_key, read_secret};
+use crate::device::token::{SHORTEST_TOKEN, Token};
 
 /// How long a handshake may take. The peer may be far away, and the device slow.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
