@@ -64,6 +64,8 @@ pub struct SessionSummary {
     pub owned: bool,
     /// Bytes spooled so far, those that are gone from the spool included.
     pub spooled_bytes: u64,
+    /// When it ends by itself.
+    pub limits: SessionLimits,
 }
 
 impl State {
@@ -243,6 +245,7 @@ impl Session {
             end: self.spool.end(),
             owned: self.owner.is_some(),
             spooled_bytes: spool.bytes,
+            limits: self.limits,
         }
     }
 }

@@ -41,6 +41,11 @@ impl EventLines {
         styled(STRONG, &text)
     }
 
+    /// For lines of a session that began then, by boot time in nanoseconds: the header would say so too.
+    pub(super) fn starting_at(started_ns: u64) -> Self {
+        Self { started_ns, ..Self::default() }
+    }
+
     /// Learns from an entry, whether or not it will be shown.
     pub(super) fn learn(&mut self, entry: &StreamEntry) {
         match entry {

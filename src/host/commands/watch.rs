@@ -123,7 +123,9 @@ pub(super) async fn watch(address: &Address, command: &WatchCommand) -> Result<E
     let session = session_or_only(&mut client, command.session.as_deref()).await?;
     let mut news = client.watch(&session, &conditions, command.from_now, command.matches).await?;
     let ends_at = command.timeout.map(|timeout| Instant::now() + timeout);
-    let mut printer = Printer { format: command.format, lines: EventLines::default(), out: stdout() };
+    let rows = client.sessions().await?;
+    let started_ns = rows.iter().find(|row| row.session_id == session).map_or(0, |row| row.started.boot_ns);
+    let mut printer = Printer { format: command.format, lines: EventLines::starting_at(started_ns), out: stdout() };
     let (mut matches, mut gaps) = (0_u64, 0_u64);
     let why = loop {
         let told = match ends_at {
