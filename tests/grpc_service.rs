@@ -357,7 +357,7 @@ async fn a_session_ends_at_its_limits() {
     let counted = begin(proto::SessionLimits { events: 5, ..none }).await;
     let sized = begin(proto::SessionLimits { bytes: 1000, ..none }).await;
     let read = begin(proto::SessionLimits { unread_ms: 1500, ..none }).await;
-    let mut reader = Reader::open(&mut client, &read, 0).await;
+    let mut reader = Reader::open(&mut client.clone(), &read, 0).await;
     daemon.script.records(FILE_OPEN, clock::boot_ns(), 10, "/a", 8);
     let ending =
         async |session_id: &str| Reader::open(&mut client.clone(), session_id, 0).await.rest().await.end().reason;
