@@ -203,7 +203,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 fn noise(numbers: &mut Numbers, index: usize) -> Vec<u8> {
     let stream = u32::try_from(numbers.below(6)).unwrap();
     let random = numbers.bytes(200);
-    match index % 8 {
+    let noise = match index % 8 {
         0 => random,
         1 => PREFACE[..1 + numbers.below(PREFACE.len() - 1)].to_vec(),
         2 => numbers.mutated(&[PREFACE, SETTINGS].concat()),
@@ -216,7 +216,9 @@ fn noise(numbers: &mut Numbers, index: usize) -> Vec<u8> {
         5 => [PREFACE, SETTINGS, &frame(1, 0x05, 1, &random)].concat(),
         6 => [PREFACE, SETTINGS, &frame(0, 0x01, stream, &random)].concat(),
         _ => [PREFACE, SETTINGS, &[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1], &random].concat(),
-    }
+    };
+    // Who says nothing at all has not tried.
+    if noise.is_empty() { vec![0] } else { noise }
 }
 
 /// Connects, makes noise, and waits until the daemon has hung up.
