@@ -346,7 +346,7 @@ async fn a_reader_resumes_where_it_was() {
 #[tokio::test]
 async fn a_session_ends_at_its_limits() {
     let daemon = Daemon::start().await;
-    let mut client = daemon.client().await;
+    let client = daemon.client().await;
     let begin = async |limits| {
         let request =
             proto::StartSessionRequest { selection: user(10_001), limits: Some(limits), ..Default::default() };
