@@ -56,6 +56,17 @@ pub(super) struct RecordOptions {
     /// How long to try again when the connection to the daemon is lost, in seconds; what was missed meanwhile is fetched
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     pub(super) reconnect: Duration,
+    /// How long to go on for processes that COMMAND leaves behind, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2", requires = "command")]
+    pub(super) linger: Duration,
+    /// Of a daemon that others use as well.
+    #[arg(skip)]
+    pub(super) session: SessionOptions,
+}
+
+/// Whose the session is and when the daemon ends it: for a daemon that others use as well.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SessionOptions {
     /// Only who has the owner's token may mark and stop the session; it is written to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     pub(super) owner: Option<PathBuf>,
@@ -68,9 +79,6 @@ pub(super) struct RecordOptions {
     /// The daemon ends the session after so many MiB in its spool
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
     pub(super) max_mib: Option<u64>,
-    /// How long to go on for processes that COMMAND leaves behind, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2", requires = "command")]
-    pub(super) linger: Duration,
 }
 
 /// Reads a number of seconds, with a fraction if wanted.
@@ -107,6 +115,8 @@ pub(super) struct RecordCommand {
     pid: Vec<u32>,
     #[command(flatten)]
     options: RecordOptions,
+    #[command(flatten)]
+    session: SessionOptions,
     /// Start this program and trace it, and whatever it starts, from its first instruction
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -114,7 +124,8 @@ pub(super) struct RecordCommand {
 
 /// Records until the session ends.
 pub(super) async fn record(address: &Address, command: RecordCommand) -> Result<Exit, CommandError> {
-    let RecordCommand { app, uid, pid, options, command } = command;
+    let RecordCommand { app, uid, pid, mut options, session, command } = command;
+    options.session = session;
     if app.is_empty() && uid.is_empty() && pid.is_empty() && command.is_empty() {
         let message = "nothing to record: give --app PACKAGE, --uid N, --pid N, or a program to start behind -- (see candor record --help)";
         return Err(CommandError::new(Exit::Usage, message));
@@ -282,15 +293,15 @@ impl Recorder {
             initial_phase: options.phase.clone(),
             keep_raw: options.keep_raw,
             // Should this process be killed, its session does not go on for ever, unless that is what is wanted.
-            unread: (!options.outlive).then_some(options.reconnect + ABANDONED_AFTER),
-            events: options.max_events,
-            bytes: options.max_mib.map(|mib| mib << 20),
-            owned: options.owner.is_some(),
+            unread: (!options.session.outlive).then_some(options.reconnect + ABANDONED_AFTER),
+            events: options.session.max_events,
+            bytes: options.session.max_mib.map(|mib| mib << 20),
+            owned: options.session.owner.is_some(),
         };
         // Before the session: one whose token cannot be kept could not be stopped.
-        let mut kept = options.owner.as_deref().map(create_token_file).transpose()?;
+        let mut kept = options.session.owner.as_deref().map(create_token_file).transpose()?;
         let session = client.start_session(&wish).await?;
-        if let (Some(file), Some(path)) = (&mut kept, &options.owner)
+        if let (Some(file), Some(path)) = (&mut kept, &options.session.owner)
             && let Err(error) = writeln!(file, "{}", session.owner_token)
         {
             let _ = client.stop_session(&session.header.session_id).await;

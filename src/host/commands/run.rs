@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::check::{CheckOptions, check_recording, read_ontology, read_source};
 use super::embedded::{PrivateDaemon, StartEmbedded};
 use super::launch::Launch;
-use super::record::{RecordOptions, Target, record_to};
+use super::record::{RecordOptions, SessionOptions, Target, record_to};
 use super::terminal::{output_error, say, stdout};
 use super::{CommandError, Exit};
 use crate::host::declared_terms::DeclaredTerms;
@@ -86,10 +86,7 @@ pub(super) fn replay(runtime: &Runtime, start: StartEmbedded, command: &ReplayCo
         return Err(CommandError::new(Exit::NoInput, format!("cannot open {}: {error}", command.input.display())));
     }
     let options = RecordOptions {
-        owner: None,
-        outlive: false,
-        max_events: None,
-        max_mib: None,
+        session: SessionOptions::default(),
         user: None,
         output: Some(command.output.output.clone()),
         force: command.output.force,
