@@ -313,7 +313,8 @@ mod tests {
         let mut subscription = spool.subscribe(0, Matcher::default()).unwrap();
         let mut queue = DropQueue::new(QueueLimits { events: 1000, bytes: 100_000 });
         for number in 1..=50_000 {
-            spool.append([event(number), lost(1), StreamEntry::Totals(Box::new(totals(&spool)))]);
+            spool.append([event(number), lost(1)]);
+            spool.append([StreamEntry::Totals(Box::new(totals(&spool)))]);
             for entry in subscription.take(usize::MAX) {
                 queue.push(entry);
             }
