@@ -263,7 +263,15 @@ async fn ten_thousand_malformed_requests_are_refused_counted_and_survived() {
     // 6000 messages: what a client sends with some bytes changed, or noise instead.
     for index in 0..6_000 {
         let (method, message) = &calls[index % calls.len()];
-        let bytes = if index % 3 == 0 { numbers.bytes(300) } else { numbers.mutated(message) };
+        let bytes = match index / calls.len() % 3 {
+            0 => numbers.bytes(300),
+            1 => numbers.mutated(message),
+            _ => {
+                let mut bytes = message.clone();
+                bytes[numbers.below(message.len())] ^= 1 << numbers.below(8);
+                bytes
+            }
+        };
         let path = format!("/candor.v1.CandorService/{method}");
         let status = call(&mut channel, &path, prefix(bytes.len()), &bytes).await;
         assert_ne!(status.code(), Code::Ok, "{method} took {bytes:?}");
@@ -300,7 +308,7 @@ async fn ten_thousand_malformed_requests_are_refused_counted_and_survived() {
 
     // Each sort came up, or the test has lost its point.
     for code in ["Internal", "InvalidArgument", "NotFound"] {
-        assert!(codes.get(code).is_some_and(|count| *count > 100), "{codes:?}");
+        assert!(codes.get(code).is_some_and(|count| *count > 40), "{codes:?}");
     }
     let deadline = std::time::Instant::now() + DEADLINE;
     loop {

@@ -12,7 +12,7 @@ use super::event_filter::FilterArguments;
 use super::event_line::EventLines;
 use super::mark::session_or_only;
 use super::record::seconds;
-use super::terminal::{BAD, STRONG, WARN, counted, harmless, output_error, say, stdout, stdout_width, styled};
+use super::terminal::{BAD, STRONG, WARN, counted, grouped, harmless, output_error, say, stdout, stdout_width, styled};
 use super::{CommandError, Exit};
 use crate::event::{EventFilter, Phase, StreamEntry, WatchCondition, WatchEndReason, WatchMatch, WatchNews, WatchWhen};
 use crate::host::client::{Address, DaemonClient};
@@ -150,7 +150,8 @@ pub(super) async fn watch(address: &Address, command: &WatchCommand) -> Result<E
             }
         }
     };
-    say(format!("{}, {}; {why}", counted(matches, "match"), counted(gaps, "gap")));
+    let told = if matches == 1 { "1 match".to_owned() } else { format!("{} matches", grouped(matches)) };
+    say(format!("{told}, {}; {why}", counted(gaps, "gap")));
     Ok(match (matches, gaps) {
         (0, 0) => Exit::Ok,
         (0, _) => Exit::CannotTell,
