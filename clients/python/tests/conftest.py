@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -57,31 +58,46 @@ class Daemon:
             self.process.wait(60)
 
 
-@pytest.fixture
-def make_daemon() -> Iterator[Callable[[], Daemon]]:
-    """Makes daemons that are not started yet."""
+@contextlib.contextmanager
+def daemons() -> Iterator[Callable[[], Daemon]]:
+    """Makes daemons that are not started yet, and ends them."""
     made: list[Daemon] = []
-    # Not pytest's own directory: the path of a Unix socket may have 107 bytes only.
-    directories: list[str] = []
 
     def make() -> Daemon:
-        directories.append(tempfile.mkdtemp(prefix="candor-"))
-        made.append(Daemon(pathlib.Path(directories[-1])))
+        # Not pytest's own directory: the path of a Unix socket may have 107 bytes only.
+        made.append(Daemon(pathlib.Path(tempfile.mkdtemp(prefix="candor-"))))
         return made[-1]
 
-    yield make
-    for daemon in made:
-        daemon.kill()
-    for directory in directories:
-        shutil.rmtree(directory)
+    try:
+        yield make
+    finally:
+        for daemon in made:
+            daemon.kill()
+            shutil.rmtree(daemon.directory)
 
 
 @pytest.fixture
-def daemon(make_daemon: Callable[[], Daemon]) -> Daemon:
-    """A daemon on a Unix socket."""
+def make_daemon() -> Iterator[Callable[[], Daemon]]:
+    """For tests that need daemons with arguments, or that break them."""
+    with daemons() as make:
+        yield make
+
+
+@pytest.fixture
+def own_daemon(make_daemon: Callable[[], Daemon]) -> Daemon:
+    """A daemon that has seen nobody yet."""
     daemon = make_daemon()
     daemon.start()
     return daemon
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[Daemon]:
+    """A daemon on a Unix socket, shared: starting one costs more than most tests."""
+    with daemons() as make:
+        daemon = make()
+        daemon.start()
+        yield daemon
 
 
 @pytest.fixture(autouse=True)

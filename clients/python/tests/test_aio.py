@@ -89,8 +89,8 @@ class Relay:
 @pytest.mark.parametrize("waiting", [False, True])
 def test_a_broken_connection_costs_nothing(daemon, tmp_path, waiting):
     """The connection is broken twice under way; no event is missing and none comes twice."""
-    relay = Relay(f"{daemon.directory}/relay.sock", f"{daemon.directory}/candord.sock")
-    address = f"unix:{daemon.directory}/relay.sock"
+    relay = Relay(f"{daemon.directory}/relay-{waiting}.sock", f"{daemon.directory}/candord.sock")
+    address = f"unix:{daemon.directory}/relay-{waiting}.sock"
     breaks = iter((40, 90))
 
     async def work(count):
@@ -140,17 +140,17 @@ def test_a_broken_connection_costs_nothing(daemon, tmp_path, waiting):
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-def test_a_daemon_that_does_not_come_back_is_told_of(daemon, waiting):
+def test_a_daemon_that_does_not_come_back_is_told_of(own_daemon, waiting):
     async def with_asyncio():
-        async with await aio.connect(daemon.address) as client:
+        async with await aio.connect(own_daemon.address) as client:
             session = await client.start_session(uids=[4_000_000])
             async for _ in session.entries(reconnect=1.0):
-                daemon.kill(signal.SIGKILL)
+                own_daemon.kill(signal.SIGKILL)
 
     def with_threads():
-        with candor_client.connect(daemon.address) as client:
+        with candor_client.connect(own_daemon.address) as client:
             for _ in client.start_session(uids=[4_000_000]).entries(reconnect=1.0):
-                daemon.kill(signal.SIGKILL)
+                own_daemon.kill(signal.SIGKILL)
 
     with pytest.raises(candor_client.Unavailable):
         with_threads() if waiting else asyncio.run(asyncio.wait_for(with_asyncio(), 60))

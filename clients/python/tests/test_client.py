@@ -25,8 +25,8 @@ def traced(session_factory, command: list[str]) -> None:
     assert program.returncode == 0
 
 
-def test_the_device_tells_what_can_be_seen(daemon):
-    with candor_client.connect(daemon.address) as client:
+def test_the_device_tells_what_can_be_seen(own_daemon):
+    with candor_client.connect(own_daemon.address) as client:
         device = client.device()
         assert device.boot_id == open("/proc/sys/kernel/random/boot_id").read().strip()
         assert device.kernel == os.uname().release
@@ -37,10 +37,10 @@ def test_the_device_tells_what_can_be_seen(daemon):
         assert client.sessions() == []
 
 
-def test_a_session_streams_what_a_program_does(daemon, tmp_path):
+def test_a_session_streams_what_a_program_does(own_daemon, tmp_path):
     database = tmp_path / "notes.db"
     sqlite3.connect(database).close()
-    with candor_client.connect(daemon.address) as client:
+    with candor_client.connect(own_daemon.address) as client:
         sessions = []
 
         def start(pid):
@@ -97,8 +97,8 @@ def test_phases_are_marked_by_block_and_by_call(daemon):
     assert read == ["pre_consent", "unmarked", "foreground"]
 
 
-def test_a_stream_can_be_left_while_the_session_goes_on(daemon):
-    with candor_client.connect(daemon.address) as client, client.start_session(pids=[os.getpid()]) as session:
+def test_a_stream_can_be_left_while_the_session_goes_on(own_daemon):
+    with candor_client.connect(own_daemon.address) as client, client.start_session(pids=[os.getpid()]) as session:
         stream = session.entries()
         threading.Timer(0.5, stream.close).start()
         assert isinstance(list(stream)[0], Header)
