@@ -16,6 +16,7 @@ pub mod event_bus;
 pub mod keys;
 pub mod probe;
 pub mod raw_capture;
+pub mod self_test;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -16,6 +16,7 @@ use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource};
 use crate::device::event_bus::SpoolLimits;
 use crate::device::keys::KeysOptions;
 use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use crate::device::self_test::THIS_PROGRAM;
 use crate::device::service::{AccessOptions, ListenAddress, ListenAddressError};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
@@ -214,6 +215,7 @@ impl TryFrom<ServeArguments> for DaemonOptions {
             // With the bytes given, the number of events is not what bounds the spool.
             spool: SpoolLimits { bytes, events: usize::MAX },
             max_sessions: serve.max_sessions,
+            self_test: Some(THIS_PROGRAM.into()),
             ..Self::default()
         })
     }

@@ -16,6 +16,7 @@ use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, Sessi
 use crate::device::clock;
 use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
+use crate::device::self_test::HelperProgram;
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
     SessionEndReason, SessionHeader,
@@ -50,6 +51,8 @@ pub struct ManagerOptions {
     pub process_exists: Box<dyn Fn(u32) -> bool + Send>,
     /// The capture that the only probe replays.
     pub replay: Option<Replay>,
+    /// Does known acts in each session, to test whether they are seen; `None`: nothing is tested.
+    pub self_test: Option<HelperProgram>,
 }
 
 /// What a capture says beyond its records.
@@ -151,7 +154,7 @@ impl SessionManager {
     ) -> io::Result<Self> {
         let (commands, commands_end) = mpsc::channel();
         let (messages, messages_end) = mpsc::sync_channel(CHANNEL_BATCHES);
-        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages);
+        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages, options.self_test);
         let statuses = probe_thread.statuses();
         let pipeline = Pipeline::new(messages_end, commands.clone(), options.process_exists);
         let threads = vec![
