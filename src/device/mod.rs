@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod decode;
 pub mod decode_lines;
 pub mod device_info;
+pub mod doctor;
 pub mod event_bus;
 pub mod keys;
 pub mod probe;

@@ -223,7 +223,7 @@ mod tests {
     }
 
     /// A helper made of a shell: what comes from it is judged, whoever it is.
-    fn shell(script: &str) -> Helper {
+    fn shell(script: &str) -> (Helper, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("helper");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -236,7 +236,7 @@ mod tests {
                     tries += 1;
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                started => return started.unwrap(),
+                started => return (started.unwrap(), directory),
             }
         }
     }
@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_helper_answers_when_it_is_done_and_can_be_asked_again() {
-        let mut helper = shell("while read -r act nonce; do echo \"file did $act\"; echo \"done $nonce\"; done");
+        let (mut helper, _directory) =
+            shell("while read -r act nonce; do echo \"file did $act\"; echo \"done $nonce\"; done");
         for _ in 0..2 {
             helper.act("n1").unwrap();
             assert_eq!(outcome(&mut helper).unwrap().of(Step::File), Some(Ok("act")));
@@ -263,10 +264,10 @@ mod tests {
 
     #[test]
     fn a_helper_that_ends_or_babbles_is_an_error() {
-        let mut gone = shell("read -r line; echo 'file did'; exit 0");
+        let (mut gone, _directory) = shell("read -r line; echo 'file did'; exit 0");
         gone.act("n1").unwrap();
         assert_eq!(outcome(&mut gone).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        let mut babbling = shell("read -r line; while :; do echo 'file did something'; done");
+        let (mut babbling, _directory) = shell("read -r line; while :; do echo 'file did something'; done");
         babbling.act("n1").unwrap();
         assert!(outcome(&mut babbling).unwrap_err().to_string().contains("more than any helper"));
     }

@@ -106,6 +106,13 @@ fn acts() -> Vec<Event> {
     ]
 }
 
+/// Hands over events, whoever they belong to.
+fn show(tests: &mut SelfTests, events: &[Event]) {
+    for event in events {
+        let _whose = tests.owns(event, || 5_000);
+    }
+}
+
 fn done() -> HelperOutcome {
     HelperOutcome::Done(Report::of_lines("file did\nsocket did 4711\nprocess did\nservice did\n"))
 }
@@ -168,7 +175,7 @@ fn what_an_earlier_round_or_somebody_else_did_proves_nothing() {
         event(HELPER, Outcome::Ok, connect(4712)),
         event(CHILD, Outcome::Ok, exec("candor-before")),
     ];
-    others.iter().for_each(|act| drop(tests.owns(act, || 5_000)));
+    show(&mut tests, &others);
     for act in acts() {
         others.push(Event { process: ProcessRef { key: APP, ..act.process.clone() }, ..act });
     }
@@ -185,7 +192,7 @@ fn what_an_earlier_round_or_somebody_else_did_proves_nothing() {
 fn a_process_id_that_is_used_again_is_the_apps() {
     let mut tests = tests_of(None);
     begin(&mut tests);
-    acts().iter().for_each(|act| drop(tests.owns(act, || 5_000)));
+    show(&mut tests, &acts());
     let again = ProcessKey { start_ns: 990_000_000, ..CHILD };
     assert!(!tests.owns(&event(again, Outcome::Ok, open("/x")), || 0));
     // Without a start time only the time of the act tells.
@@ -209,7 +216,7 @@ fn a_helper_that_went_away_is_not_believed_and_one_that_never_was_proves_nothing
     let outcome = |outcome: Option<HelperOutcome>| {
         let mut tests = tests_of(None);
         begin(&mut tests);
-        acts().iter().for_each(|act| drop(tests.owns(act, || 5_000)));
+        show(&mut tests, &acts());
         outcome.into_iter().for_each(|outcome| tests.helper(outcome));
         tests.settle(9_000, true).unwrap()
     };
