@@ -22,8 +22,9 @@ use crate::event::{
     SessionEndReason, SessionHeader,
 };
 
-/// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
-const CHANNEL_BATCHES: usize = 64;
+/// Batches between the threads. Each is bounded by its probe (2 MiB), so this bounds the memory between them: under a flood
+/// it is full, and 64 of them took 128 MiB.
+const CHANNEL_BATCHES: usize = 8;
 /// Ended sessions that are kept in the list.
 const MOST_ENDED_SESSIONS: usize = 1024;
 /// Ended sessions may hold this many spools full together; then the oldest are emptied.

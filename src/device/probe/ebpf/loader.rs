@@ -15,6 +15,7 @@ use super::embedded::{
     CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
 };
 use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::crowding::Crowding;
 use super::{EbpfOptions, binder, tracefs, trial};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
@@ -473,6 +474,7 @@ pub(super) fn settings_bytes(
     selected_by: u32,
     wake_bytes: u32,
     generation: u32,
+    crowding: &Crowding,
     operations: &[u8],
 ) -> [u8; SETTINGS_SIZE] {
     let mut bytes = [0; SETTINGS_SIZE];
@@ -485,6 +487,8 @@ pub(super) fn settings_bytes(
     put(settings::OWN_TGID, &std::process::id().to_le_bytes());
     put(settings::WAKE_BYTES, &wake_bytes.to_le_bytes());
     put(settings::GENERATION, &generation.to_le_bytes());
+    put(settings::CROWDING, &crowding.sessions().to_le_bytes());
+    put(settings::CROWD_BYTES, &crowding.bytes().to_le_bytes());
     put(settings::OPERATION, operations);
     bytes
 }

@@ -17,6 +17,8 @@ mod casts;
 #[cfg(feature = "ebpf")]
 mod completion;
 #[cfg(feature = "ebpf")]
+mod crowding;
+#[cfg(feature = "ebpf")]
 mod descriptor_table;
 #[cfg(feature = "ebpf")]
 mod embedded;
