@@ -32,7 +32,15 @@ fn programs_of(process: &str) -> BTreeSet<u32> {
 
 /// Those of the programs that the kernel still has.
 fn still_loaded(programs: &BTreeSet<u32>) -> BTreeSet<u32> {
-    aya::programs::loaded_programs().map(|info| info.unwrap().id()).filter(|id| programs.contains(id)).collect()
+    let loaded = aya::programs::loaded_programs().filter_map(|info| match info {
+        Ok(info) => Some(info.id()),
+        Err(error) => {
+            // Somebody's program that went away between being listed and being looked at.
+            assert!(format!("{error:?}").contains("NotFound"), "{error:?}");
+            None
+        }
+    });
+    loaded.filter(|id| programs.contains(id)).collect()
 }
 
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
