@@ -201,7 +201,8 @@ async fn read_all(mut client: CandorServiceClient<Channel>, session_id: String) 
 }
 
 fn opened(events: &[Event], path: &str) -> u64 {
-    let fits = |event: &&Event| matches!(&event.body, EventBody::FileOpen(open) if open.path == path && !open.preexisting);
+    let fits =
+        |event: &&Event| matches!(&event.body, EventBody::FileOpen(open) if open.path == path && !open.preexisting);
     events.iter().filter(fits).count() as u64
 }
 

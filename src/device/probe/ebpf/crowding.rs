@@ -12,7 +12,8 @@ use crate::device::probe::SessionSlot;
 const WINDOW: Duration = Duration::from_millis(100);
 /// How long a session is held to its part after it last crowded the ring.
 const HELD: Duration = Duration::from_secs(1);
-/// A session crowds the ring when it fills this part of it in one window: long before the ring is full.
+/// A session crowds the ring when it fills this part of it in one window: long before the ring is full. It also does when
+/// the reader is behind and most of what it read last was this session's, because then it reads too little in a window.
 const CROWDS_FROM: u64 = 8;
 
 /// Bytes of each session, and who crowds the ring.
@@ -59,12 +60,13 @@ impl Crowding {
         }
     }
 
-    /// Decides anew who is held. `running`: how many sessions there are; one alone has nobody to crowd out. Says whether
-    /// something changed.
-    pub(super) fn look(&mut self, now: Instant, running: usize) -> bool {
+    /// Decides anew who is held. `running`: how many sessions there are; one alone has nobody to crowd out.
+    /// `behind`: the ring was not read to its end. Says whether something changed.
+    pub(super) fn look(&mut self, now: Instant, running: usize, behind: bool) -> bool {
         let before = self.sessions;
+        let total = self.bytes.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
         for ((slot, bytes), held) in (0_u32..).zip(&self.bytes).zip(&mut self.held) {
-            if *bytes >= self.ring_bytes / CROWDS_FROM {
+            if *bytes >= self.ring_bytes / CROWDS_FROM || behind && *bytes > total / 2 {
                 *held = Some(now + HELD);
             }
             let is_held = running > 1 && held.is_some_and(|until| now < until);
@@ -99,15 +101,15 @@ mod tests {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut crowding = Crowding::new(RING);
-        assert!(!crowding.look(at(0), 2));
+        assert!(!crowding.look(at(0), 2, false));
         crowding.count(0b01, 1 << 20);
         crowding.count(0b10, 1000);
-        assert!(!crowding.look(at(10), 1), "alone");
+        assert!(!crowding.look(at(10), 1, false), "alone");
         assert_eq!(crowding.sessions(), 0);
-        assert!(crowding.look(at(20), 2));
+        assert!(crowding.look(at(20), 2, false));
         assert_eq!((crowding.sessions(), crowding.bytes()), (0b01, 6 << 20));
-        assert!(!crowding.look(at(500), 2), "still held");
-        assert!(crowding.look(at(1700), 2));
+        assert!(!crowding.look(at(500), 2, false), "still held");
+        assert!(crowding.look(at(1700), 2, false));
         assert_eq!(crowding.sessions(), 0);
     }
 
@@ -117,11 +119,23 @@ mod tests {
         let mut crowding = Crowding::new(RING);
         for window in 0..50_u64 {
             crowding.count(1 << 63 | 1, 500_000);
-            assert!(!crowding.look(start + Duration::from_millis(100 * window), 2), "window {window}");
+            assert!(!crowding.look(start + Duration::from_millis(100 * window), 2, false), "window {window}");
         }
         crowding.count(1 << 63 | 1, 1_048_576);
-        assert!(crowding.look(start + Duration::from_secs(6), 2));
+        assert!(crowding.look(start + Duration::from_secs(6), 2, false));
         assert_eq!(crowding.sessions(), 1 << 63 | 1);
+    }
+
+    #[test]
+    fn when_the_reader_is_behind_the_larger_half_is_a_crowd() {
+        let now = Instant::now();
+        let mut crowding = Crowding::new(RING);
+        crowding.count(0b01, 600_000);
+        crowding.count(0b10, 500_000);
+        assert!(!crowding.look(now, 2, false));
+        assert!(crowding.look(now, 2, true));
+        assert_eq!(crowding.sessions(), 0b01);
+        assert!(!crowding.look(now + WINDOW, 2, true), "an empty window crowds nothing, and who is held stays held");
     }
 
     #[test]
@@ -129,9 +143,9 @@ mod tests {
         let now = Instant::now();
         let mut crowding = Crowding::new(RING);
         crowding.count(1, 2 << 20);
-        assert!(crowding.look(now, 2));
+        assert!(crowding.look(now, 2, false));
         crowding.forget(SessionSlot::new(0).unwrap());
         assert_eq!(crowding.sessions(), 0);
-        assert!(!crowding.look(now, 2));
+        assert!(!crowding.look(now, 2, false));
     }
 }

@@ -10,12 +10,12 @@ use thiserror::Error;
 
 use super::calls::{HANDLERS, operation_table};
 use super::casts;
+use super::crowding::Crowding;
 use super::descriptor_table::DescriptorTable;
 use super::embedded::{
     CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
 };
 use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
-use super::crowding::Crowding;
 use super::{EbpfOptions, binder, tracefs, trial};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 

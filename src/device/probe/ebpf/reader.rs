@@ -95,7 +95,8 @@ impl EbpfProbe {
             selected_by |= SELECTED_BY_TREE;
         }
         self.generation = self.generation.wrapping_add(1);
-        let bytes = settings_bytes(selected_by, self.wake_bytes, self.generation, &self.crowding, &self.kernel.operations);
+        let bytes =
+            settings_bytes(selected_by, self.wake_bytes, self.generation, &self.crowding, &self.kernel.operations);
         self.kernel.settings.set(0, bytes, 0).map_err(|error| map_error("write the settings of the programs", error))
     }
 
@@ -345,7 +346,7 @@ impl Probe for EbpfProbe {
         }
         self.ask_for_totals();
         self.drained = self.drain(batch);
-        if self.crowding.look(Instant::now(), self.sessions.len()) {
+        if self.crowding.look(Instant::now(), self.sessions.len(), !self.drained) {
             // The generation changes with it: the programs then look their filters up once more, which does no harm.
             self.write_settings()?;
         }
