@@ -163,12 +163,8 @@ fn family_line(family: Family, statuses: &[ProbeStatus]) -> Check {
         return Check::missing(name, "not seen", "no probe that traces was opened");
     };
     let probe = best.probe.name();
-    // Names of methods and services add to what is traced; without them less can be said of it.
-    let without_names: Vec<&str> = of_family()
-        .filter(|status| status.probe == ProbeId::Platform)
-        .filter(|status| !matches!(status.state, ProbeState::Attached | ProbeState::Absent))
-        .map(|status| status.reason.as_str())
-        .collect();
+    // Names of methods and services add to what is traced. A probe that only names is partial by nature.
+    let naming = of_family().find(|status| status.probe == ProbeId::Platform && family == Family::Service);
     match best.state {
         ProbeState::Absent => Check::ok(name, "nothing of it on this system, so nothing can be missed"),
         ProbeState::Attached if best.probe == ProbeId::EbpfSystemCalls => Check::limited(
@@ -177,10 +173,16 @@ fn family_line(family: Family, statuses: &[ProbeStatus]) -> Check {
             "arguments are read from the app's memory, which another thread can have changed",
         )
         .way_out("a kernel with BTF"),
-        ProbeState::Attached if !without_names.is_empty() => {
-            Check::limited(name, format!("faithful by {probe}, with names missing"), without_names.join("; "))
+        ProbeState::Attached => {
+            let found = format!("faithful by {probe}: read from the kernel's own objects");
+            match naming {
+                Some(names) if matches!(names.state, ProbeState::Unsupported | ProbeState::Denied) => {
+                    Check::limited(name, found, format!("without names: {}", names.reason))
+                }
+                Some(names) if !names.reason.is_empty() => Check::ok(name, format!("{found}; {}", names.reason)),
+                _ => Check::ok(name, found),
+            }
         }
-        ProbeState::Attached => Check::ok(name, format!("faithful by {probe}: read from the kernel's own objects")),
         ProbeState::Partial => Check::limited(name, format!("in part by {probe}"), best.reason.clone()),
         ProbeState::Unsupported | ProbeState::Denied => {
             let reasons: std::collections::BTreeSet<&str> =
