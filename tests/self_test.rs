@@ -1,4 +1,5 @@
 //! Self-tests against the kernel: what the helper does is seen and taken out, and what is not seen is told.
+#![cfg(feature = "ebpf")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::os::unix::process::CommandExt as _;
