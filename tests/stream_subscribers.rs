@@ -61,6 +61,7 @@ impl Got {
                     }
                     StreamEntry::Totals(totals) => self.totals.push(*totals),
                     StreamEntry::End(end) => self.end = Some(*end),
+                    StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
                 }
             }
         }

@@ -79,6 +79,8 @@ enumerations! {
     WatchEndReason { SessionOver, MatchesTold }
     Severity { Info, Low, Medium, High }
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
+    SelfTestMoment { Start, Rearm, End }
+    SelfTestState { Seen, NotSeen, NotTested }
     SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }
 }
 

@@ -22,7 +22,7 @@ pub fn lighten(entry: &mut proto::StreamEntry) {
                 totals.programs = Vec::new();
             }
         }
-        Some(Entry::Gap(_)) | None => {}
+        Some(Entry::Gap(_) | Entry::SelfTest(_) | Entry::ClockChange(_)) | None => {}
     }
 }
 

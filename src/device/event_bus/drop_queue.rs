@@ -32,6 +32,8 @@ pub struct DropQueue {
     header: Option<Arc<StreamEntry>>,
     /// Gaps that lie before everything in `entries`.
     gaps: BTreeMap<(Stage, String), Gap>,
+    /// Self-tests and changes of clocks that lie before everything in `entries`: the newest of them.
+    kept: VecDeque<Arc<StreamEntry>>,
     entries: VecDeque<(usize, Arc<StreamEntry>)>,
     bytes: usize,
     events: usize,
@@ -42,13 +44,22 @@ impl DropQueue {
     /// An empty queue. At least one event has room, whatever the limits say.
     #[must_use]
     pub fn new(limits: QueueLimits) -> Self {
-        Self { limits, header: None, gaps: BTreeMap::new(), entries: VecDeque::new(), bytes: 0, events: 0, dropped: 0 }
+        Self {
+            limits,
+            header: None,
+            gaps: BTreeMap::new(),
+            kept: VecDeque::new(),
+            entries: VecDeque::new(),
+            bytes: 0,
+            events: 0,
+            dropped: 0,
+        }
     }
 
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.header.is_none() && self.gaps.is_empty() && self.entries.is_empty()
+        self.header.is_none() && self.gaps.is_empty() && self.kept.is_empty() && self.entries.is_empty()
     }
 
     /// Adds what comes next.
@@ -68,7 +79,7 @@ impl DropQueue {
                     self.entries.pop_back();
                 }
             }
-            StreamEntry::Gap(_) | StreamEntry::End(_) => {}
+            StreamEntry::Gap(_) | StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) | StreamEntry::End(_) => {}
         }
         let bytes = cost(&entry);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -89,6 +100,7 @@ impl DropQueue {
         let mut gaps: Vec<_> = std::mem::take(&mut self.gaps).into_values().collect();
         gaps.sort_by_key(|gap| gap.from_ns);
         taken.extend(gaps.into_iter().map(|gap| Arc::new(StreamEntry::Gap(gap))));
+        taken.extend(self.kept.drain(..));
         let mut spent = 0_usize;
         while spent < bytes || taken.is_empty() {
             let Some((cost, entry)) = self.entries.pop_front() else { break };
@@ -125,6 +137,13 @@ impl DropQueue {
                 self.note(gap_of(event));
             }
             StreamEntry::Gap(gap) => self.note(gap.clone()),
+            StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {
+                // Rare, and nothing after it says it again: they outlive the events around them.
+                if self.kept.len() >= MOST_OTHERS {
+                    self.kept.pop_front();
+                }
+                self.kept.push_back(entry);
+            }
             // Newer totals come: those of the end at the latest.
             StreamEntry::Totals(_) | StreamEntry::Header(_) | StreamEntry::End(_) => {}
         }
@@ -255,7 +274,7 @@ mod tests {
                 }
                 StreamEntry::Totals(totals) => totals,
                 StreamEntry::End(end) => &Box::new(end.totals.clone()),
-                StreamEntry::Header(_) => panic!("a second header"),
+                other => panic!("not appended here: {other:?}"),
             };
             let stage = &account.loss.stages[&Stage::Subscriber];
             assert!(stage.is_balanced(), "{account:?}");

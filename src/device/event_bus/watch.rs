@@ -190,7 +190,10 @@ impl Watch {
                 }
                 news
             }
-            StreamEntry::Header(_) | StreamEntry::Totals(_) => Vec::new(),
+            StreamEntry::Header(_)
+            | StreamEntry::Totals(_)
+            | StreamEntry::SelfTest(_)
+            | StreamEntry::ClockChange(_) => Vec::new(),
         }
     }
 

@@ -95,7 +95,12 @@ fn unknown(known: &[&str]) -> WatchWhen {
 }
 
 fn end() -> StreamEntry {
-    let end = SessionEnd { reason: SessionEndReason::Stopped, totals: Totals::default(), probes: Vec::new() };
+    let end = SessionEnd {
+        reason: SessionEndReason::Stopped,
+        totals: Totals::default(),
+        probes: Vec::new(),
+        self_tests: Vec::new(),
+    };
     StreamEntry::End(Box::new(end))
 }
 
