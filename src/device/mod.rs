@@ -19,3 +19,4 @@ pub mod raw_capture;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod spool_files;

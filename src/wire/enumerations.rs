@@ -77,7 +77,7 @@ enumerations! {
     }
     MethodSource { DeviceDex, Shipped, Fixed, Unknown }
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
-    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }
+    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread, Interrupted }
 }
 
 #[cfg(test)]
