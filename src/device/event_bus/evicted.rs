@@ -16,22 +16,31 @@ pub(super) struct Evicted {
     ranges: Vec<MissingRange>,
     /// A range takes further events until it covers this many.
     span: u64,
+    /// Something was added since it was last asked.
+    changed: bool,
 }
 
 impl Evicted {
     pub(super) fn new() -> Self {
-        Self { ranges: Vec::new(), span: FIRST_SPAN }
+        Self { ranges: Vec::new(), span: FIRST_SPAN, changed: false }
     }
 
     /// What was known to a daemon before us.
     pub(super) fn found(ranges: Vec<MissingRange>) -> Self {
         let mut evicted = Self::new();
         ranges.iter().for_each(|range| evicted.insert(*range));
+        evicted.changed = false;
         evicted
     }
 
-    pub(super) fn ranges(&self) -> &[MissingRange] {
-        &self.ranges
+    /// All ranges, when something was added since the last time.
+    pub(super) fn take_changed(&mut self) -> Option<Vec<MissingRange>> {
+        std::mem::take(&mut self.changed).then(|| self.ranges.clone())
+    }
+
+    /// As if something had been added: what was taken could not be kept.
+    pub(super) fn set_changed(&mut self) {
+        self.changed = true;
     }
 
     /// Adds one event.
@@ -49,6 +58,7 @@ impl Evicted {
 
     /// Adds a range.
     pub(super) fn insert(&mut self, range: MissingRange) {
+        self.changed = true;
         let position = self.ranges.partition_point(|other| other.first <= range.first);
         let before = position.checked_sub(1).and_then(|before| self.ranges.get_mut(before));
         match before {

@@ -14,6 +14,8 @@ use crate::event::{SessionHeader, StreamEntry};
 
 /// Memory of the entries that are written in one go.
 const WRITE_BYTES: usize = 1 << 20;
+/// What is missing is written down when there is nothing else to write, and otherwise every so many pieces.
+const SAVE_EVERY: u32 = 16;
 /// Of an idle session one account in so many is written: they come every second and say the same.
 const IDLE_TOTALS: u32 = 60;
 /// However many sessions there are, each may hold this part of the budget.
@@ -55,25 +57,48 @@ impl Drop for Share {
     }
 }
 
-/// Rings when there is something to write. Clones are the same bell.
+/// Rings when there is something to write, and again when it has become urgent. Clones are the same bell.
 #[derive(Debug, Clone, Default)]
 pub struct Bell {
-    shared: Arc<(Mutex<bool>, Condvar)>,
+    shared: Arc<(Mutex<Rung>, Condvar)>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Rung {
+    #[default]
+    No,
+    Once,
+    Urgently,
 }
 
 impl Bell {
     /// Rings it.
     pub fn ring(&self) {
-        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.shared.1.notify_all();
+        self.at_least(Rung::Once);
     }
 
-    /// Waits until it has rung since the last time, or the time is over.
-    pub fn wait(&self, longest: Duration) {
-        let rung = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.shared.1.wait_timeout_while(rung, longest, |rung| !*rung);
+    /// Rings it for whoever only gathers.
+    pub fn ring_urgently(&self) {
+        self.at_least(Rung::Urgently);
+    }
+
+    fn at_least(&self, how: Rung) {
+        let mut rung = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *rung < how {
+            *rung = how;
+            self.shared.1.notify_all();
+        }
+    }
+
+    /// Waits until it has rung since the last time, or until this long; and then for what else comes, but not when it is
+    /// urgent.
+    pub fn wait(&self, longest: Duration, gather: Duration) {
+        let lock = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.1.wait_timeout_while(lock, longest, |rung| *rung == Rung::No);
+        let (lock, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let waited = self.shared.1.wait_timeout_while(lock, gather, |rung| *rung != Rung::Urgently);
         let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *rung = false;
+        *rung = Rung::No;
     }
 }
 
@@ -112,7 +137,8 @@ struct Writing {
     /// Accounts in a row that were not written.
     idle_totals: u32,
     last_was_totals: bool,
-    missing_changed: bool,
+    /// Pieces since what is missing was last written down.
+    unsaved: u32,
     finished: bool,
 }
 
@@ -150,7 +176,7 @@ impl Disk {
             share: running.then(|| Share::of(&disked.budget)),
             idle_totals: 0,
             last_was_totals: false,
-            missing_changed: false,
+            unsaved: 0,
             finished: false,
             writer,
         };
@@ -164,8 +190,13 @@ impl Disk {
         }
     }
 
-    pub(super) fn ring(&self) {
-        self.bell.ring();
+    /// Something was appended; so much is in memory now. Of that at most half is in the files too.
+    pub(super) fn ring(&self, bytes: usize, bound: Bound) {
+        if bytes > bound.unwritten / 8 * 5 {
+            self.bell.ring_urgently();
+        } else {
+            self.bell.ring();
+        }
     }
 
     /// Half of a session's share may be full of what is in the files too: readers that keep up find it there.
@@ -244,7 +275,11 @@ impl Spool {
             }
         }
         let kept = writing.writer.keep_bounds();
-        self.note_dropped(&mut writing, kept, left != WriteOut::Trouble);
+        self.note_dropped(&writing, kept);
+        writing.unsaved += 1;
+        if left == WriteOut::Done || (left == WriteOut::More && writing.unsaved >= SAVE_EVERY) {
+            self.save_missing(&mut writing);
+        }
         if left == WriteOut::Done {
             self.finish(&mut writing);
         }
@@ -296,7 +331,6 @@ impl Spool {
             let (first, last, families) = (*sequence, *sequence, Families::ANY);
             let reason = DropReason::WriteFailed;
             state.evicted.insert(MissingRange { first, last, from_ns: 0, to_ns: u64::MAX, families, reason });
-            writing.missing_changed = true;
         }
         state.reason = match error {
             None => DropReason::Behind,
@@ -306,14 +340,12 @@ impl Spool {
         state.keep_bound(bound, &mut evicted);
         drop(state);
         drop(evicted);
-        writing.missing_changed |= error.is_some();
     }
 
-    fn note_dropped(&self, writing: &mut Writing, dropped: io::Result<Vec<MissingRange>>, save: bool) {
+    fn note_dropped(&self, writing: &Writing, dropped: io::Result<Vec<MissingRange>>) {
         match dropped {
             Ok(ranges) if ranges.is_empty() => {}
             Ok(ranges) => {
-                writing.missing_changed = true;
                 let mut state = self.shared.lock();
                 if let Some(first) = writing.writer.first_index() {
                     state.dropped = state.dropped.max(first);
@@ -322,12 +354,15 @@ impl Spool {
             }
             Err(error) => tracing::warn!(%error, "the oldest part of a spool cannot be removed"),
         }
-        if writing.missing_changed && save {
-            let ranges = self.shared.lock().evicted.ranges().to_vec();
-            match writing.writer.save_missing(&ranges) {
-                Ok(()) => writing.missing_changed = false,
-                Err(error) => tracing::warn!(%error, "what a spool lacks cannot be written down"),
-            }
+    }
+
+    /// Keeps what is missing beside the files, for the next daemon.
+    fn save_missing(&self, writing: &mut Writing) {
+        writing.unsaved = 0;
+        let Some(ranges) = self.shared.lock().evicted.take_changed() else { return };
+        if let Err(error) = writing.writer.save_missing(&ranges) {
+            tracing::warn!(%error, "what a spool lacks cannot be written down");
+            self.shared.lock().evicted.set_changed();
         }
     }
 
@@ -356,7 +391,7 @@ impl Spool {
         let mut writing = disk.lock();
         let dropped = writing.writer.drop_oldest();
         let any = dropped.as_ref().is_ok_and(|ranges| !ranges.is_empty());
-        self.note_dropped(&mut writing, dropped, true);
+        self.note_dropped(&writing, dropped);
         any
     }
 

@@ -174,11 +174,11 @@ impl Spool {
                 state.push(entry, bound, &mut evicted);
             }
         }
-        let next_index = state.next_index;
+        let (next_index, bytes) = (state.next_index, state.bytes);
         drop(state);
         self.shared.changed.send_replace(next_index);
         if let Some(disk) = &self.shared.disk {
-            disk.ring();
+            disk.ring(bytes, bound);
         }
         drop(evicted);
         refused

@@ -163,7 +163,7 @@ fn run(spool: &Spool, steps: Vec<Step>) -> Result<(), TestCaseError> {
 /// Files in a directory of their own, and as little memory in front of them.
 fn disked(directory: &std::path::Path, kept_bytes: u64, memory_bytes: usize) -> (SpoolDirectory, Disked) {
     let bounds = SessionBounds { bytes: kept_bytes, age: std::time::Duration::from_secs(3600) };
-    let directory = SpoolDirectory::open(directory, bounds).unwrap();
+    let directory = SpoolDirectory::open(&directory.join("spool"), bounds).unwrap();
     (directory, Disked { budget: MemoryBudget::new(memory_bytes), bell: Bell::default() })
 }
 
@@ -225,7 +225,7 @@ fn left_behind(directory: &std::path::Path, count: u64) {
 }
 
 fn segments(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut paths: Vec<_> = std::fs::read_dir(directory.join("s1"))
+    let mut paths: Vec<_> = std::fs::read_dir(directory.join("spool/s1"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "spool"))

@@ -88,7 +88,7 @@ impl SpoolKeeper {
     /// Tells the thread to write what there is and to end.
     pub(super) fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.disked.bell.ring();
+        self.shared.disked.bell.ring_urgently();
     }
 }
 
@@ -101,12 +101,10 @@ impl Shared {
         let mut paused: BTreeMap<String, Instant> = BTreeMap::new();
         let mut bounds_checked = Instant::now();
         loop {
-            self.disked.bell.wait(TICK);
+            self.disked.bell.wait(TICK, GATHER);
             let stop = self.stop.load(Ordering::Acquire);
             if stop {
                 paused.clear();
-            } else {
-                thread::sleep(GATHER);
             }
             loop {
                 let mut more = false;

@@ -47,19 +47,20 @@ fn what_others_can_reach_is_refused() {
 #[test]
 fn what_is_no_session_is_left_alone() {
     let temporary = tempfile::tempdir().unwrap();
-    let directory = open(temporary.path()).unwrap();
+    let path = temporary.path().join("spool");
+    let directory = open(&path).unwrap();
     let header = SessionHeader { session_id: "good".to_owned(), ..SessionHeader::default() };
     drop(directory.create(&header).unwrap());
     assert!(directory.create(&header).is_err(), "a session is not written over another");
-    std::fs::create_dir(temporary.path().join("empty")).unwrap();
-    std::fs::create_dir(temporary.path().join("renamed")).unwrap();
-    std::fs::copy(temporary.path().join("good/header"), temporary.path().join("renamed/header")).unwrap();
-    symlink("good", temporary.path().join("link")).unwrap();
+    std::fs::create_dir(path.join("empty")).unwrap();
+    std::fs::create_dir(path.join("renamed")).unwrap();
+    std::fs::copy(path.join("good/header"), path.join("renamed/header")).unwrap();
+    symlink("good", path.join("link")).unwrap();
     let found = directory.find().unwrap();
     assert_eq!(found.iter().map(|session| session.header.session_id.as_str()).collect::<Vec<_>>(), ["good"]);
     assert_eq!((found[0].events, found[0].next_index, found[0].end.is_none()), (0, 0, true));
-    let mut bytes = std::fs::read(temporary.path().join("good/header")).unwrap();
+    let mut bytes = std::fs::read(path.join("good/header")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(temporary.path().join("good/header"), bytes).unwrap();
+    std::fs::write(path.join("good/header"), bytes).unwrap();
     assert!(directory.find().unwrap().is_empty());
 }
