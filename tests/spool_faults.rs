@@ -385,3 +385,53 @@ async fn what_a_ring_of_one_page_loses_is_what_a_large_one_delivers_more() {
     }
     assert_eq!(acts[0], acts[1], "what came out and what was lost are not what there was");
 }
+
+#[tokio::test]
+#[ignore = "needs root: run by scripts/test"]
+async fn a_recording_goes_on_over_the_death_of_its_daemon() {
+    let temporary = tempfile::tempdir().unwrap();
+    let spool = temporary.path().join("spool");
+    let arguments = ["--spool-directory", spool.to_str().unwrap()];
+    let mut daemon = Daemon::start(temporary.path(), &arguments).await;
+    let mut client = daemon.client().await;
+    let app = load(STREAM);
+    let recording = temporary.path().join("r.candor");
+    let recorder = Command::new(env!("CARGO_BIN_EXE_candor"))
+        .args(["record", "--pid", &app.pid().to_string(), "--reconnect", "60", "--daemon"])
+        .arg(format!("unix:{}", daemon.socket.display()))
+        .arg("-o")
+        .arg(&recording)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut recorder = Running(recorder);
+    until("the session", || std::fs::metadata(&recording).is_ok_and(|metadata| metadata.len() > 0)).await;
+    wait_for_events(&mut client, 5000).await;
+    daemon.process.kill();
+    let _daemon = Daemon::start(temporary.path(), &arguments).await;
+    let mut status = None;
+    until("the end of the recording", || {
+        status = recorder.0.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut recorder.0.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(status.unwrap().success() && said.contains("the connection is back"), "{said}");
+    assert!(said.contains("interrupted"), "{said}");
+    let (mut sequences, mut reasons, mut end) = (Vec::new(), Vec::new(), None);
+    let mut reader = candor::host::recording::RecordingReader::open(&recording).unwrap();
+    for entry in reader.by_ref() {
+        match entry {
+            StreamEntry::Event(event) => sequences.push(event.sequence),
+            StreamEntry::Gap(gap) => reasons.push((gap.reason, gap.count)),
+            StreamEntry::End(of) => end = Some(*of),
+            StreamEntry::Header(_) | StreamEntry::Totals(_) => {}
+        }
+    }
+    let end = end.unwrap();
+    assert!(reader.condition().is_whole() && end.totals.events >= 5000, "{end:?}");
+    assert_eq!(sequences, (1..=end.totals.events).collect::<Vec<_>>());
+    assert_eq!((end.reason, reasons), (SessionEndReason::Interrupted, vec![("interrupted".to_owned(), 0)]));
+}
