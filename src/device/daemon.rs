@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::credential_files::CredentialFileError;
 use crate::device::attribute::{Attributed, Attributor, PackageDirectory};
+use crate::device::clock;
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
@@ -260,7 +261,8 @@ fn open_spools(options: SpoolFilesOptions, system_root: &Path) -> Result<Option<
     let usual = if system_root.join(ANDROID_MARK).exists() { ANDROID_SPOOLS } else { SPOOLS };
     let is_usual = directory.is_none();
     let path = directory.unwrap_or_else(|| system_root.join(usual));
-    let opened = SpoolDirectory::open(&path, session).and_then(|directory| Ok((directory.find()?, directory)));
+    let opened = SpoolDirectory::open(&path, session)
+        .and_then(|directory| Ok((directory.find(clock::anchor().wall_ns)?, directory)));
     match opened {
         Ok((found, directory)) => {
             tracing::info!(directory = %path.display(), sessions_found = found.len(), "sessions are spooled");

@@ -160,9 +160,11 @@ fn run(spool: &Spool, steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// Files in a directory of their own, and as little memory in front of them.
 fn disked(directory: &std::path::Path, kept_bytes: u64, memory_bytes: usize) -> (SpoolDirectory, Disked) {
-    let bounds = SessionBounds { bytes: kept_bytes, age: std::time::Duration::from_secs(3600) };
+    let bounds = SessionBounds { bytes: kept_bytes, age: HOUR };
     let directory = SpoolDirectory::open(&directory.join("spool"), bounds).unwrap();
     (directory, Disked { budget: MemoryBudget::new(memory_bytes), bell: Bell::default() })
 }
@@ -244,7 +246,7 @@ fn a_spool_without_an_end_is_readable_to_its_last_whole_frame() {
     for cut in [whole.len(), whole.len() - 1, whole.len() - 40, whole.len() / 2, 17, 16] {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let (directory, disked) = disked(temporary.path(), u64::MAX, 1 << 20);
-        let found = directory.find().unwrap().pop().unwrap();
+        let found = directory.find(0).unwrap().pop().unwrap();
         assert_eq!((found.end.is_none(), found.events % 100), (true, 0));
         let expected = found.events;
         assert!(expected == 1000 || cut < whole.len());
@@ -257,9 +259,18 @@ fn a_spool_without_an_end_is_readable_to_its_last_whole_frame() {
         drop((spool, directory));
         // The next daemon finds it ended.
         let (directory, disked) = self::disked(temporary.path(), u64::MAX, 1 << 20);
-        let found = directory.find().unwrap().pop().unwrap();
+        let found = directory.find(0).unwrap().pop().unwrap();
         assert!(found.end.is_some());
-        assert_eq!(read_all(&Spool::found(found, &disked)), all, "cut at {cut}, again");
+        let spool = Spool::found(found, &disked);
+        assert_eq!(read_all(&spool), all, "cut at {cut}, again");
+        assert!(!spool.files().unwrap().is_older(HOUR));
+        // A day of the wall clock later, which is all that is left of time when another daemon comes.
+        #[expect(clippy::disallowed_methods, reason = "the files were written by this clock")]
+        let now = std::time::SystemTime::now();
+        let later = now.duration_since(std::time::UNIX_EPOCH).unwrap() + HOUR * 24;
+        let found = directory.find(u64::try_from(later.as_nanos()).unwrap()).unwrap().pop().unwrap();
+        let spool = Spool::found(found, &disked);
+        assert!(spool.files().unwrap().is_older(HOUR) && !spool.files().unwrap().is_older(HOUR * 25));
         for path in segments(temporary.path()) {
             std::fs::remove_file(path).unwrap();
         }
@@ -279,11 +290,11 @@ fn damage_in_the_middle_is_a_gap_of_what_is_damaged() {
         damaged[place] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
         let (directory, disked) = disked(temporary.path(), u64::MAX, 1 << 20);
-        let found = directory.find().unwrap().pop().unwrap();
+        let found = directory.find(0).unwrap().pop().unwrap();
         let (events, gaps, _) = read_all(&Spool::found(found, &disked));
         assert_eq!(events.len(), 900);
         assert_eq!(gaps, [(301, 400, "spool_damaged".to_owned())]);
-        let pages = Spool::found(directory.find().unwrap().pop().unwrap(), &disked);
+        let pages = Spool::found(directory.find(0).unwrap().pop().unwrap(), &disked);
         let query = |order| super::Query { matcher: Matcher::default(), time_ns: 0..u64::MAX, order };
         for order in [super::Order::OldestFirst, super::Order::NewestFirst] {
             let page = pages.page(&query(order), None, 10_000);
@@ -308,7 +319,7 @@ fn what_went_from_the_files_is_still_told_by_the_next_daemon() {
         assert!(spool.account().dropped_unread.total() > 0);
     }
     let (directory, disked) = disked(temporary.path(), 40_000, 1);
-    let found = directory.find().unwrap().pop().unwrap();
+    let found = directory.find(0).unwrap().pop().unwrap();
     let last = found.events;
     let spool = Spool::found(found, &disked);
     spool.append([end(&spool)]);

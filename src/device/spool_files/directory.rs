@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
@@ -162,12 +162,14 @@ impl SpoolDirectory {
         SessionWriter::create(&self.path.join(&header.session_id), header, self.bounds)
     }
 
-    /// What a daemon before us left, oldest first. What cannot be read is left alone and said in the log.
+    /// What a daemon before us left, oldest first. What cannot be read is left alone and said in the log. `wall_ns` is the
+    /// time now, in nanoseconds since 1970: it tells how old the files are. From here on their age is counted by a clock
+    /// that nobody sets.
     ///
     /// # Errors
     ///
     /// When the directory itself cannot be read.
-    pub fn find(&self) -> Result<Vec<FoundSession>, SpoolDirectoryError> {
+    pub fn find(&self, wall_ns: u64) -> Result<Vec<FoundSession>, SpoolDirectoryError> {
         let system = |source| SpoolDirectoryError::System { path: self.shown.clone(), source };
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(system)? {
@@ -176,7 +178,7 @@ impl SpoolDirectory {
             if !entry.file_type().map_err(system)?.is_dir() {
                 continue;
             }
-            match find_session(&entry.path(), self.bounds) {
+            match find_session(&entry.path(), self.bounds, wall_ns) {
                 Ok(session) => found.push(session),
                 Err(error) => {
                     tracing::warn!(directory = %self.shown.display(), session = ?entry.file_name(), %error, "a spool cannot be read and is left alone");
@@ -188,7 +190,7 @@ impl SpoolDirectory {
     }
 }
 
-fn find_session(path: &Path, bounds: SessionBounds) -> io::Result<FoundSession> {
+fn find_session(path: &Path, bounds: SessionBounds, wall_ns: u64) -> io::Result<FoundSession> {
     let bad = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let message = read_one(&path.join(HEADER_NAME), KIND_STREAM_MESSAGES)?;
     let message = proto::StreamEventsResponse::decode(&message[..]).map_err(|error| bad(error.to_string()))?;
@@ -211,7 +213,7 @@ fn find_session(path: &Path, bounds: SessionBounds) -> io::Result<FoundSession> 
     let mut segments = VecDeque::new();
     let mut last = Last::default();
     for number in numbers {
-        if let Some(segment) = find_segment(path, number, &mut last)? {
+        if let Some(segment) = find_segment(path, number, wall_ns, &mut last)? {
             segments.push_back(segment);
         }
     }
@@ -234,7 +236,7 @@ struct Last {
 
 /// Reads where the entries of a segment belong, without reading them; but for the last frames, which tell how the session
 /// stood. A torn last frame is cut off, because that is what a daemon that was killed leaves.
-fn find_segment(path: &Path, number: u64, last: &mut Last) -> io::Result<Option<Segment>> {
+fn find_segment(path: &Path, number: u64, wall_ns: u64, last: &mut Last) -> io::Result<Option<Segment>> {
     let path = path.join(segment_name(number));
     let metadata = fs::symlink_metadata(&path)?;
     if !metadata.is_file() {
@@ -253,8 +255,8 @@ fn find_segment(path: &Path, number: u64, last: &mut Last) -> io::Result<Option<
         last.events = last.events.max(frame.place.last_sequence());
         last.last_ns = last.last_ns.max(frame.place.to_ns);
     }
-    let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-    segment.found(age.unwrap_or(Duration::ZERO));
+    let written = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    segment.found(Duration::from_nanos(wall_ns).saturating_sub(written));
     // The newest frame that has an account, and the newest that has an event.
     let (mut totals, mut phase) = (None, None);
     for frame in frames.iter().rev() {

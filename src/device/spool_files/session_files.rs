@@ -314,10 +314,10 @@ impl SessionFiles {
         index.segments.len() > 1 && index.segments.front().is_some_and(|segment| segment.age() > age)
     }
 
-    /// Whether everything is older than this.
+    /// Whether there is something, and all of it is older than this.
     #[must_use]
     pub fn is_older(&self, age: Duration) -> bool {
-        self.index().segments.iter().all(|segment| segment.age() > age)
+        self.index().segments.back().is_some_and(|newest| newest.age() > age)
     }
 
     /// Removes everything, and says what went with it.

@@ -56,11 +56,11 @@ fn what_is_no_session_is_left_alone() {
     std::fs::create_dir(path.join("renamed")).unwrap();
     std::fs::copy(path.join("good/header"), path.join("renamed/header")).unwrap();
     symlink("good", path.join("link")).unwrap();
-    let found = directory.find().unwrap();
+    let found = directory.find(0).unwrap();
     assert_eq!(found.iter().map(|session| session.header.session_id.as_str()).collect::<Vec<_>>(), ["good"]);
     assert_eq!((found[0].events, found[0].next_index, found[0].end.is_none()), (0, 0, true));
     let mut bytes = std::fs::read(path.join("good/header")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(path.join("good/header"), bytes).unwrap();
-    assert!(directory.find().unwrap().is_empty());
+    assert!(directory.find(0).unwrap().is_empty());
 }
