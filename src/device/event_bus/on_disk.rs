@@ -213,6 +213,10 @@ impl Disk {
         self.condition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.condition().trouble.is_some()
+    }
+
     /// Takes note of how writing went.
     fn set_trouble(&self, error: Option<&io::Error>) {
         let mut condition = self.condition();

@@ -230,11 +230,16 @@ impl Spool {
     }
 
     /// Gives up every entry in memory but the end, to make room for other sessions. Readers that come later find them in the
-    /// files, or else a gap.
+    /// files, or else a gap. What is still to be written stays, unless the disk does not take it.
     pub fn release(&self) {
         let mut evicted = Vec::new();
+        let unwritten_too = self.shared.disk.as_ref().is_none_or(Disk::is_in_trouble);
         let mut state = self.shared.lock();
         while state.entries.len() > 1 {
+            let written = state.entries.front().is_some_and(|oldest| oldest.index < state.written);
+            if !written && !unwritten_too {
+                break;
+            }
             state.evict_oldest(&mut evicted);
         }
         state.entries.shrink_to_fit();
