@@ -114,7 +114,7 @@ struct SpoolArguments {
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["spool_in_memory", "replay"])]
     spool_directory: Option<PathBuf>,
     /// Write none: what is not read is lost with the daemon
-    #[arg(long, conflicts_with = "replay")]
+    #[arg(long)]
     spool_in_memory: bool,
     /// How much of one session is kept, on disk [default: 256], or in memory with --spool-in-memory [default: 64]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
