@@ -68,7 +68,7 @@ pub struct Arguments {
 enum CommandArguments {
     /// Serve clients until SIGINT or SIGTERM
     #[command(after_help = EXAMPLES)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Try every probe and tell what it can see here, and why not more
     Probes(ProbesArguments),
     /// Make an authority, certificates for daemon and client, and a token, for TCP
@@ -204,7 +204,7 @@ impl TryFrom<Arguments> for Settings {
             CommandArguments::Probes(probes) => {
                 Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
             }
-            CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
+            CommandArguments::Serve(serve) => Verb::Serve(Box::new((*serve).try_into()?)),
             CommandArguments::Keys(keys) => Verb::Keys(keys.into()),
             CommandArguments::Decode => Verb::Decode,
         };

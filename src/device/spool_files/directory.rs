@@ -71,9 +71,9 @@ pub enum SpoolDirectoryError {
 /// A directory of spools that is ours alone.
 #[derive(Debug)]
 pub struct SpoolDirectory {
-    shown: PathBuf,
-    /// The directory by our descriptor of it, so that nobody can put another one into its place afterwards.
     path: PathBuf,
+    /// The directory by our descriptor of it, so that nobody can put another one into its place afterwards.
+    root: PathBuf,
     _directory: File,
     _lock: Flock<File>,
     bounds: SessionBounds,
@@ -131,26 +131,26 @@ impl SpoolDirectory {
         if mode & 0o077 != 0 {
             return Err(SpoolDirectoryError::Exposed { path: shown.to_owned(), mode });
         }
-        let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
         let lock = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(path.join(LOCK_NAME))
+            .open(root.join(LOCK_NAME))
             .map_err(system)?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
             nix::errno::Errno::EWOULDBLOCK => SpoolDirectoryError::Taken { path: shown.to_owned() },
             other => system(other.into()),
         })?;
-        Ok(Self { shown: shown.to_owned(), path, _directory: directory, _lock: lock, bounds })
+        Ok(Self { path: shown.to_owned(), root, _directory: directory, _lock: lock, bounds })
     }
 
     /// Its path, as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.shown
+        &self.path
     }
 
     /// Makes the files of a session.
@@ -159,7 +159,7 @@ impl SpoolDirectory {
     ///
     /// When they cannot be made.
     pub fn create(&self, header: &SessionHeader) -> io::Result<SessionWriter> {
-        SessionWriter::create(&self.path.join(&header.session_id), header, self.bounds)
+        SessionWriter::create(&self.root.join(&header.session_id), header, self.bounds)
     }
 
     /// What a daemon before us left, oldest first. What cannot be read is left alone and said in the log. `wall_ns` is the
@@ -170,9 +170,9 @@ impl SpoolDirectory {
     ///
     /// When the directory itself cannot be read.
     pub fn find(&self, wall_ns: u64) -> Result<Vec<FoundSession>, SpoolDirectoryError> {
-        let system = |source| SpoolDirectoryError::System { path: self.shown.clone(), source };
+        let system = |source| SpoolDirectoryError::System { path: self.path.clone(), source };
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(system)? {
+        for entry in fs::read_dir(&self.root).map_err(system)? {
             let entry = entry.map_err(system)?;
             // Ours are directories; a symbolic link is none.
             if !entry.file_type().map_err(system)?.is_dir() {
@@ -181,7 +181,7 @@ impl SpoolDirectory {
             match find_session(&entry.path(), self.bounds, wall_ns) {
                 Ok(session) => found.push(session),
                 Err(error) => {
-                    tracing::warn!(directory = %self.shown.display(), session = ?entry.file_name(), %error, "a spool cannot be read and is left alone");
+                    tracing::warn!(directory = %self.path.display(), session = ?entry.file_name(), %error, "a spool cannot be read and is left alone");
                 }
             }
         }
