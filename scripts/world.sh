@@ -78,7 +78,7 @@ world_servers() {
 # world_daemon: a daemon of our own; sets CANDOR_DAEMON.
 world_daemon() {
     export CANDOR_DAEMON=unix:$work/candord.sock
-    "$candord" serve --listen "$CANDOR_DAEMON" 2>"$work/candord.log" &
+    "$candord" serve --listen "$CANDOR_DAEMON" --spool-directory "$work/spool" 2>"$work/candord.log" &
     background+=($!)
     wait_for "the daemon" "$candor" info
 }

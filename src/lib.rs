@@ -15,11 +15,14 @@
 //! decoded act that knows process, thread and user ids only. An **event** is an act attributed to an app. A **finding**
 //! is events set against a declared term.
 //!
-//! `device` and `host` never import each other, and share besides only how secrets are read (`credential_files`); `tests/import_rules.rs` holds who may import whom.
+//! `device` and `host` never import each other, and share besides only how secrets are read (`credential_files`) and how
+//! files are framed (`frames`); `tests/import_rules.rs` holds who may import whom.
 
 #[cfg(any(feature = "device", feature = "host"))]
 pub mod credential_files;
 pub mod event;
+#[cfg(any(feature = "device", feature = "host"))]
+pub mod frames;
 pub mod wire;
 
 #[cfg(feature = "device")]

@@ -7,12 +7,14 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::geteuid;
 use thiserror::Error;
 
 use crate::credential_files::CredentialFileError;
 use crate::device::attribute::{Attributed, Attributor, PackageDirectory};
+use crate::device::clock;
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
@@ -23,8 +25,10 @@ use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{AccessOptions, ListenError, SHELL_USER_ID, Server, TlsError};
 use crate::device::session::{
-    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark, SessionManager,
+    DiskOptions, Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark,
+    SessionManager,
 };
+use crate::device::spool_files::{SessionBounds, SpoolDirectory, SpoolDirectoryError};
 use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
@@ -37,6 +41,35 @@ const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
 /// What only Android has, below the root.
 const ANDROID_MARK: &str = "system/build.prop";
 
+/// Where spools are written unless told otherwise, below the root: on Android, and elsewhere. Not `/data/local/tmp`: who
+/// owns that directory, the shell, could put another one into our place.
+const ANDROID_SPOOLS: &str = "data/misc/candor/spool";
+const SPOOLS: &str = "var/lib/candord/spool";
+
+/// Where and how spools are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolFilesOptions {
+    /// The directory. `None`: the usual one, when it can be had; when not, the daemon says so and goes on in memory.
+    pub directory: Option<PathBuf>,
+    /// How much of one session is kept.
+    pub session: SessionBounds,
+    /// Bytes of the files of all sessions together.
+    pub total_bytes: u64,
+    /// Memory in front of the files, for all running sessions together.
+    pub memory_bytes: usize,
+}
+
+impl Default for SpoolFilesOptions {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            session: SessionBounds { bytes: 256 << 20, age: Duration::from_secs(72 * 3600) },
+            total_bytes: 1 << 30,
+            memory_bytes: 16 << 20,
+        }
+    }
+}
+
 /// How a daemon is to run.
 pub struct DaemonOptions {
     /// Where it listens.
@@ -47,8 +80,10 @@ pub struct DaemonOptions {
     pub probes: ProbeSource,
     /// Where raw captures go; `None`: clients cannot ask for one.
     pub raw_captures: Option<PathBuf>,
-    /// Bounds of each session's spool.
+    /// Bounds of each session's spool, when it is in memory alone.
     pub spool: SpoolLimits,
+    /// Where and how spools are written; `None`: they are in memory alone.
+    pub spool_files: Option<SpoolFilesOptions>,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// The program whose start as a helper tests each session that traces the kernel; `None`: nothing is tested. Only a
@@ -66,6 +101,7 @@ impl Default for DaemonOptions {
             probes: ProbeSource::default(),
             raw_captures: None,
             spool: SpoolLimits::default(),
+            spool_files: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
             self_test: None,
             system_root: PathBuf::from("/"),
@@ -122,6 +158,9 @@ pub enum DaemonError {
         /// What the system said.
         source: io::Error,
     },
+    /// The directory of spools cannot be used.
+    #[error(transparent)]
+    Spools(#[from] SpoolDirectoryError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -133,9 +172,11 @@ impl DaemonError {
     pub fn exit_code(&self) -> u8 {
         match self {
             // 69, service unavailable: the place is taken by another daemon.
-            Self::Listen(ListenError::Taken { .. }) => 69,
+            Self::Listen(ListenError::Taken { .. }) | Self::Spools(SpoolDirectoryError::Taken { .. }) => 69,
             // 73, cannot create.
-            Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. }) | Self::RawCaptures { .. } => 73,
+            Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. })
+            | Self::RawCaptures { .. }
+            | Self::Spools(SpoolDirectoryError::System { .. } | SpoolDirectoryError::NotADirectory { .. }) => 73,
             // 64, usage: TCP needs more arguments.
             Self::Listen(ListenError::Unprotected(_)) => 64,
             // 66, no input; 65, its contents are wrong; 77, what should be secret is not.
@@ -144,7 +185,8 @@ impl DaemonError {
                 TlsError::File(CredentialFileError::Content { .. }) | TlsError::Pair { .. },
             )) => 65,
             Self::Listen(ListenError::Tls(TlsError::File(CredentialFileError::Exposed { .. }))) => 77,
-            Self::NotPermitted { .. } => 77,
+            Self::NotPermitted { .. }
+            | Self::Spools(SpoolDirectoryError::Owner { .. } | SpoolDirectoryError::Exposed { .. }) => 77,
             Self::Replay { source: ProbeError::System { .. }, .. } => 66,
             Self::Replay { .. } => 65,
             Self::Listen(ListenError::Descriptors(_)) => 70,
@@ -202,17 +244,28 @@ impl Daemon {
 ///
 /// When it may not trace.
 pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonError> {
-    let DaemonOptions { listen: _, access: _, probes, raw_captures, spool, max_sessions, self_test, system_root } =
-        options;
+    let DaemonOptions {
+        listen: _,
+        access: _,
+        probes,
+        raw_captures,
+        spool,
+        spool_files,
+        max_sessions,
+        self_test,
+        system_root,
+    } = options;
     if let Some(directory) = &raw_captures {
         std::fs::create_dir_all(directory)
             .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
     }
+    let disk = spool_files.map(|options| open_spools(options, &system_root)).transpose()?.flatten();
     let OpenProbes { probes, unavailable, replay } = open_probes(probes, &system_root)?;
     let processes = system_root.join("proc");
     let manager = ManagerOptions {
         device: device_info::read(&system_root),
         spool,
+        disk,
         max_sessions,
         raw_captures,
         packages: Box::new({
@@ -233,6 +286,28 @@ fn helper_program(program: PathBuf, system_root: &Path) -> HelperProgram {
     // Without binder the helper has no service manager to ask.
     let level = platform::api_level(system_root);
     HelperProgram { program, api_level: (level > 0).then_some(level) }
+}
+
+/// Takes the directory of spools, and finds what a daemon before us left there.
+fn open_spools(options: SpoolFilesOptions, system_root: &Path) -> Result<Option<DiskOptions>, SpoolDirectoryError> {
+    let SpoolFilesOptions { directory, session, total_bytes, memory_bytes } = options;
+    let usual = if system_root.join(ANDROID_MARK).exists() { ANDROID_SPOOLS } else { SPOOLS };
+    let is_usual = directory.is_none();
+    let path = directory.unwrap_or_else(|| system_root.join(usual));
+    let opened = SpoolDirectory::open(&path, session)
+        .and_then(|directory| Ok((directory.find(clock::anchor().wall_ns)?, directory)));
+    match opened {
+        Ok((found, directory)) => {
+            tracing::info!(directory = %path.display(), sessions_found = found.len(), "sessions are spooled");
+            Ok(Some(DiskOptions { directory, found, memory_bytes, total_bytes, age: session.age }))
+        }
+        // Nobody asked for this directory: tracing is worth more than what would survive a crash.
+        Err(error) if is_usual => {
+            tracing::warn!(%error, "sessions are held in memory alone");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What opening the probes gave.

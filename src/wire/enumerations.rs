@@ -79,7 +79,7 @@ enumerations! {
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
     SelfTestMoment { Start, Rearm, End }
     SelfTestState { Seen, NotSeen, NotTested }
-    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }
+    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread, Interrupted }
 }
 
 #[cfg(test)]
