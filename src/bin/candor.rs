@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use candor::host::commands::{self, CommandError, EmbeddedDaemon, EmbeddedRequest, Exit};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "device")]
+    if let Some(status) = candor::device::probe::ptrace::run_tracer(std::env::args_os()) {
+        return ExitCode::from(status);
+    }
     commands::main(std::env::args_os(), start_embedded).into()
 }
 

@@ -123,6 +123,8 @@ enum ProbesArgument {
     EbpfObjects,
     /// eBPF on system calls: arguments and results only
     EbpfSyscalls,
+    /// Stop the app at its system calls: where there is no eBPF; the app can notice it, and is slowed down
+    Ptrace,
     /// Look at /proc again and again: what opens and closes in between is not seen
     Procfs,
 }
@@ -202,6 +204,7 @@ impl TryFrom<ServeArguments> for DaemonOptions {
                 choice: serve.probes.into(),
                 // At most 1 GiB, so it fits.
                 ring_bytes: serve.ring_megabytes << 20,
+                tracer: None,
             }),
         };
         let listen: ListenAddress = serve.listen.parse()?;
@@ -230,6 +233,7 @@ impl From<ProbesArgument> for ProbeChoice {
             ProbesArgument::Ebpf => Self::Ebpf,
             ProbesArgument::EbpfObjects => Self::EbpfKernelObjects,
             ProbesArgument::EbpfSyscalls => Self::EbpfSystemCalls,
+            ProbesArgument::Ptrace => Self::Ptrace,
             ProbesArgument::Procfs => Self::Procfs,
         }
     }
@@ -256,7 +260,7 @@ mod tests {
         assert_eq!(options.listen, ListenAddress::Unix(DEFAULT_SOCKET_PATH.into()));
         assert_eq!((options.spool.bytes, options.max_sessions), (64 << 20, 16));
         let ProbeSource::Kernel(probes) = options.probes else { panic!() };
-        assert_eq!(probes, ProbeOptions { choice: ProbeChoice::Auto, ring_bytes: 8 << 20 });
+        assert_eq!(probes, ProbeOptions { choice: ProbeChoice::Auto, ring_bytes: 8 << 20, tracer: None });
     }
 
     #[test]

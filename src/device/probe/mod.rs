@@ -8,6 +8,7 @@ pub mod ebpf;
 pub mod platform;
 pub mod process_scan;
 pub mod procfs;
+pub mod ptrace;
 mod raw_record;
 pub mod record_layout;
 pub mod replay;

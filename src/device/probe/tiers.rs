@@ -16,12 +16,17 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use super::ebpf::{EbpfChoice, EbpfOptions};
-use super::{Probe, ebpf, platform, procfs};
+use super::{Probe, ebpf, platform, procfs, ptrace};
 use crate::event::ProbeStatus;
 
 /// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
 const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
+
+/// Where a device that has binder has it, below the root.
+const BINDER_DEVICES: &[&str] = &["dev/binder", "dev/binderfs/binder"];
 
 /// Which tiers may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub enum ProbeChoice {
     EbpfKernelObjects,
     /// Tier 2.
     EbpfSystemCalls,
+    /// Tier 3.
+    Ptrace,
     /// Tier 4.
     Procfs,
 }
@@ -46,7 +53,7 @@ impl ProbeChoice {
             Self::Auto | Self::Ebpf => Some(EbpfChoice::Auto),
             Self::EbpfKernelObjects => Some(EbpfChoice::KernelObjects),
             Self::EbpfSystemCalls => Some(EbpfChoice::SystemCalls),
-            Self::Procfs => None,
+            Self::Ptrace | Self::Procfs => None,
         }
     }
 
@@ -64,11 +71,13 @@ pub struct ProbeOptions {
     pub choice: ProbeChoice,
     /// Size of the eBPF probe's ring buffer, in bytes.
     pub ring_bytes: u32,
+    /// The program that the ptrace probe starts as its tracer; `None`: this one.
+    pub tracer: Option<PathBuf>,
 }
 
 impl Default for ProbeOptions {
     fn default() -> Self {
-        Self { choice: ProbeChoice::Auto, ring_bytes: EbpfOptions::default().ring_bytes }
+        Self { choice: ProbeChoice::Auto, ring_bytes: EbpfOptions::default().ring_bytes, tracer: None }
     }
 }
 
@@ -97,7 +106,7 @@ impl OpenedTiers {
 /// Opens the probes. What is not there is reported, and no error.
 #[must_use]
 pub fn open(options: &ProbeOptions, system_root: &Path) -> OpenedTiers {
-    let ProbeOptions { choice, ring_bytes } = *options;
+    let ProbeOptions { choice, ring_bytes, ref tracer } = *options;
     let mut unavailable = Vec::new();
     let mut tracing_probe = None;
     if let Some(choice) = choice.ebpf() {
@@ -105,6 +114,15 @@ pub fn open(options: &ProbeOptions, system_root: &Path) -> OpenedTiers {
         // The statuses of the probe that works come from itself, so that they are always those of now.
         let working = opened.probe.as_ref().map(|probe| probe.id());
         unavailable.extend(opened.statuses.into_iter().filter(|status| Some(status.probe) != working));
+        tracing_probe = opened.probe;
+    }
+    // Without root it would see nothing of other users' processes, and with "auto" nobody has asked for that.
+    let may_trace = geteuid().is_root() || choice == ProbeChoice::Ptrace;
+    if matches!(choice, ProbeChoice::Auto | ProbeChoice::Ptrace) && tracing_probe.is_none() && may_trace {
+        let opened = open_ptrace(tracer.as_deref(), system_root);
+        if opened.probe.is_none() {
+            unavailable.extend(opened.statuses);
+        }
         tracing_probe = opened.probe;
     }
     let proc_root = system_root.join("proc");
@@ -124,6 +142,17 @@ pub fn statuses(options: &ProbeOptions, system_root: &Path) -> Vec<ProbeStatus> 
     let mut statuses = opened.statuses();
     statuses.extend(platform::statuses(system_root.to_owned(), method_table_cache(system_root)));
     statuses
+}
+
+fn open_ptrace(tracer: Option<&Path>, system_root: &Path) -> ptrace::Opened {
+    let has_binder = BINDER_DEVICES.iter().any(|device| system_root.join(device).exists());
+    match tracer {
+        Some(program) => ptrace::open(program, has_binder),
+        None => match ptrace::own_program() {
+            Ok(program) => ptrace::open(&program, has_binder),
+            Err(error) => ptrace::refused(format!("find this program's own file: {error}")),
+        },
+    }
 }
 
 fn method_table_cache(system_root: &Path) -> Option<PathBuf> {
