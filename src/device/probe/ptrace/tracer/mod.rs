@@ -103,10 +103,7 @@ fn try_out() -> Result<(), String> {
     let tried = system::seize(thread)
         .map_err(|error| failed("attach with ptrace", error))
         .and_then(|()| system::interrupt(thread).map_err(|error| failed("stop a traced thread", error)))
-        .and_then(|()| match system::wait() {
-            Ok(Some((stopped, Change::Event(system::EVENT_STOP, _)))) if stopped == thread => Ok(()),
-            other => Err(format!("wait for a traced thread: {other:?}")),
-        })
+        .and_then(|()| wait_for_stop(thread))
         .and_then(|()| {
             system::call_place(thread)
                 .map(drop)
@@ -116,6 +113,20 @@ fn try_out() -> Result<(), String> {
     let _gone = canary.kill();
     let _reaped = canary.wait();
     tried
+}
+
+/// Waits until a thread stops because it was told to. It may not even have executed its program yet.
+fn wait_for_stop(thread: u32) -> Result<(), String> {
+    loop {
+        match system::wait() {
+            Ok(Some((stopped, Change::Event(system::EVENT_STOP, _)))) if stopped == thread => return Ok(()),
+            Ok(Some((stopped, Change::Event(..)))) => {
+                let _gone = system::resume(stopped, Resume::Event, 0);
+            }
+            Ok(None) => {}
+            other => return Err(format!("wait for a traced thread: {other:?}")),
+        }
+    }
 }
 
 /// What a session selects.
