@@ -185,7 +185,7 @@ fn table(tier: &str, directory: &str, port: u16) -> Vec<Value> {
         json!({ "outcome": "ok", "body": { "file_rename": { "from": file("one"), "to": file("two") } } }),
         json!({ "outcome": "ok", "body": { "file_unlink": { "path": file("two"), "directory": false } } }),
         json!({ "process": { "name": "curl" }, "body": { "socket_connect": { "transport": "tcp", "remote": end(port) } } }),
-        json!({ "body": { "http_request": { "method": "GET", "host": format!("127.0.0.1:{port}"), "path": "/path" } } }),
+        json!({ "body": { "http_request": { "method": "GET", "host": "127.0.0.1", "remote": end(port), "path": "/path" } } }),
         json!({ "process": { "name": "sqlite3" }, "outcome": "ok", "body": { "file_open": { "path": file("data.db"), "access": "read_write" } } }),
         json!({ "outcome": "ok", "body": { "file_open": { "path": file("by-thread") } } }),
         json!({ "body": { "tls_client_hello": { "server_name": "tracker.example", "remote": end(port) } } }),
@@ -365,11 +365,12 @@ fn a_killed_daemon_leaves_the_app_unharmed_filter_or_not() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn what_a_command_leaves_behind_goes_on_after_its_session() {
     let world = World::new("ptrace");
-    let (begun, done) = (world.text("begun"), world.text("done"));
-    let script =
-        format!("(touch {begun}; sleep 1; cat /proc/self/status >{done}.half; mv {done}.half {done}) & exit 0");
+    let (go, done) = (world.text("go"), world.text("done"));
+    let script = format!(
+        "(until [ -e {go} ]; do sleep 0.05; done; cat /proc/self/status >{done}.half; mv {done}.half {done}) & exit 0"
+    );
     world.record(&["--linger", "0"], Command::new("sh").args(["-c", &script]));
-    assert!(!Path::new(&done).exists(), "the command left nothing behind");
+    std::fs::write(&go, "").unwrap();
     wait_for("what was left behind", || Path::new(&done).exists());
     assert!(std::fs::read_to_string(&done).unwrap().contains("TracerPid"), "its calls fail without a tracer");
 }
