@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::correlator::Effect;
 use super::coverage::Seen;
 use super::drafts;
+use super::fingerprint;
 use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
@@ -13,6 +14,7 @@ use super::profiles::{self, ActKey, Profile};
 use super::rules::{self, ALL_RULES};
 use super::standing::{DataStanding, Party, collect_ref, contact_statement, recipient_name};
 use super::tally::{Proof, RateMeter, Tally};
+use super::tuples;
 use super::verdict::{
     Actor, CheckedApp, CheckedSession, DataTypeName, Evidence, Finding, ObservedData, ObservedRecipient, PhaseCount,
     PlaceCount, RecipientName, RuleOutcome, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
@@ -182,6 +184,7 @@ impl Facts<'_> {
         let (places, cut) = top_places(places);
         Finding {
             rule,
+            fingerprint: fingerprint::of_finding(rule, rule, &self.terms.app.package, &subject),
             subject,
             message,
             contradicts,
@@ -245,6 +248,8 @@ impl Facts<'_> {
             session: self.checked_session(),
             rules,
             profiles,
+            tuples: tuples::of(self),
+            tying: tuples::tying(),
             data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
             notices: notices::of(self),

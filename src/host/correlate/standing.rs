@@ -40,10 +40,7 @@ impl DataStanding<'_> {
     pub(super) fn statement(&self, ontology: &Ontology) -> Option<StatementRef> {
         match self {
             Self::Declared { statements, .. } => statements.first().map(|collect| collect_ref(collect, ontology)),
-            Self::Denied(denial) => Some(StatementRef {
-                place: denial.place.clone(),
-                says: format!("not_collect {}", ids(&denial.data_types, ontology)),
-            }),
+            Self::Denied(denial) => Some(not_collect_ref(denial, ontology)),
             Self::Undeclared | Self::Weak => None,
         }
     }
@@ -266,7 +263,7 @@ fn worst_standing(parties: &[Party<'_>]) -> &'static str {
 pub(super) fn contact_statement(parties: &[Party<'_>], ontology: &Ontology) -> Option<StatementRef> {
     let party = parties.iter().find(|party| party.denied_by.is_some()).or_else(|| parties.first())?;
     match (&party.denied_by, &party.standing) {
-        (Some(denial), _) => Some(denial_ref(denial)),
+        (Some(denial), _) => Some(denial_ref(denial, ontology)),
         (None, PartyStanding::Declared(shares)) => shares.first().map(|share| contact_ref(share, ontology)),
         _ => None,
     }
@@ -277,7 +274,17 @@ pub(super) fn named(statement: &Statement) -> &str {
     statement.third_party().map_or("", |party| party.name.as_str())
 }
 
-pub(super) fn denial_ref(denial: &Statement) -> StatementRef {
+/// A statement that something is not collected.
+pub(super) fn not_collect_ref(denial: &Statement, ontology: &Ontology) -> StatementRef {
+    let by = match &denial.subject {
+        Subject::ThirdParty(party) => format!(" by {}", party.name),
+        Subject::App => String::new(),
+    };
+    StatementRef { place: denial.place.clone(), says: format!("not_collect {}{by}", ids(&denial.data_types, ontology)) }
+}
+
+/// A statement that something is not passed on.
+pub(super) fn denial_ref(denial: &Statement, ontology: &Ontology) -> StatementRef {
     let domains: Vec<&str> = denial
         .third_party()
         .into_iter()
@@ -289,7 +296,9 @@ pub(super) fn denial_ref(denial: &Statement) -> StatementRef {
         ("", false) => domains.join(", "),
         (recipient, _) => recipient.to_owned(),
     };
-    StatementRef { place: denial.place.clone(), says: format!("not_share with {whom}") }
+    let what =
+        if denial.data_types.is_empty() { String::new() } else { format!("{} ", ids(&denial.data_types, ontology)) };
+    StatementRef { place: denial.place.clone(), says: format!("not_share {what}with {whom}") }
 }
 
 /// A statement that declares contact: passing on, or collecting by the third party itself.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::observed::{ObservedTuple, Tying};
 use crate::event::{ProbeStatus, Totals};
 use crate::host::declared_terms::Provenance;
 use crate::host::recording::Damage;
@@ -185,6 +186,16 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The name of the variant in JSON.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Data(_) => "data",
+            Self::Recipient(_) => "recipient",
+            Self::Act { .. } => "act",
+        }
+    }
+
     /// The id or host, for titles.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -210,6 +221,9 @@ pub struct StatementRef {
 pub struct Finding {
     /// The rule.
     pub rule: &'static str,
+    /// Stays the same when the same app does the same thing again; names the finding in baselines and lists of accepted
+    /// ones. Another one for each rule or clause that the finding is told under.
+    pub fingerprint: String,
     /// What it is about.
     pub subject: Subject,
     /// The finding in one English sentence.
@@ -571,6 +585,10 @@ pub struct Verdict {
     pub rules: Vec<RuleResult>,
     /// The profiles, each with every clause: those that were asked for, else [`super::profiles::DEFAULT_PROFILE`].
     pub profiles: Vec<ProfileResult>,
+    /// Every observed row: data type, actor, recipient, phase, with how the terms disclose it.
+    pub tuples: Vec<ObservedTuple>,
+    /// How readings were tied to sendings.
+    pub tying: Tying,
     /// Every observed kind of data.
     pub data: Vec<ObservedData>,
     /// Every observed recipient.

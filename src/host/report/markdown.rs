@@ -31,7 +31,7 @@ pub fn markdown(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     if !found.is_empty() {
         writeln!(out, "| rule | finding | phases | times | event | fingerprint |\n|---|---|---|---|---|---|")?;
         for entry in found.iter().take(SHOWN) {
-            row(verdict, entry, out)?;
+            row(entry, out)?;
         }
         if found.len() > SHOWN {
             writeln!(out, "\nAnd {} more findings, in the full report.", found.len() - SHOWN)?;
@@ -57,7 +57,7 @@ pub fn markdown(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn row(verdict: &Verdict, entry: &Listed<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn row(entry: &Listed<'_>, out: &mut dyn Write) -> io::Result<()> {
     let finding = entry.finding;
     let phases: Vec<&str> = finding.phases.iter().map(|phase| phase.phase.as_str()).collect();
     let event = finding.evidence.first().map(|event| format!("#{}", event.sequence)).unwrap_or_default();
@@ -69,7 +69,7 @@ fn row(verdict: &Verdict, entry: &Listed<'_>, out: &mut dyn Write) -> io::Result
         plain(&finding.message),
         phases.join(", "),
         finding.count,
-        entry.fingerprint(&verdict.app.package)
+        entry.finding.fingerprint
     )
 }
 

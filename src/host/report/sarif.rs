@@ -83,7 +83,7 @@ fn result(verdict: &Verdict, entry: &Listed<'_>) -> Value {
             "artifactLocation": { "uri": uri(file) },
             "region": { "startLine": line },
         }}],
-        "partialFingerprints": { "candor/v1": entry.fingerprint(&verdict.app.package) },
+        "partialFingerprints": { "candor/v1": entry.finding.fingerprint },
         "properties": {
             "session": verdict.session.id,
             "count": finding.count,

@@ -28,6 +28,7 @@ pub(super) use acts::ActKey;
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use super::fingerprint;
 use super::rules::{AllJudged, Judged};
 use super::verdict::{ClauseResult, ClauseState, ProfileResult, RuleOutcome};
 use clause::Check;
@@ -118,6 +119,13 @@ fn judge_profile(facts: &Facts<'_>, profile: &Profile, context: &Context<'_>) ->
         result.source.clone_from(&limit.source);
         result
     }));
+    for clause in &mut clauses {
+        let told_under = format!("{}/{}", profile.name, clause.id);
+        for finding in &mut clause.findings {
+            let package = &facts.terms.app.package;
+            finding.fingerprint = fingerprint::of_finding(&told_under, finding.rule, package, &finding.subject);
+        }
+    }
     let mut counts = BTreeMap::new();
     for state in ClauseState::ALL {
         counts.insert(state.name(), clauses.iter().filter(|clause| clause.state == *state).count());

@@ -1,0 +1,289 @@
+//! What was observed, as one row for each data type, actor, recipient and phase; and how the terms disclose it.
+//!
+//! The rows are what reports draw flows from and what two versions of an app are compared by. They are facts: a row
+//! accuses nobody, rules and clauses do.
+
+use serde::Serialize;
+
+use super::verdict::{Actor, DataTypeName, Moment, RecipientName, StatementRef};
+
+/// How strongly reading the data is tied to sending it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// The value itself, or an encoding of it, was seen leaving.
+    Value,
+    /// The bytes were moved from the one to the other on a way that the kernel sees.
+    Path,
+    /// The same process, or the one that started it, sent something within the window after reading. What was sent is
+    /// not known.
+    Window,
+    /// It was read; nothing says that it was sent.
+    AccessOnly,
+    /// Somebody was contacted; nothing says with what.
+    ContactOnly,
+}
+
+impl Tie {
+    /// Every tie, the strongest first.
+    pub const ALL: &'static [Self] = &[Self::Value, Self::Path, Self::Window, Self::AccessOnly, Self::ContactOnly];
+
+    /// The name used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Path => "path",
+            Self::Window => "window",
+            Self::AccessOnly => "access_only",
+            Self::ContactOnly => "contact_only",
+        }
+    }
+
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Value => "the value was seen leaving",
+            Self::Path => "the bytes were moved there",
+            Self::Window => "sent shortly after reading, content unknown",
+            Self::AccessOnly => "read; not seen leaving",
+            Self::ContactOnly => "contacted; content unknown",
+        }
+    }
+
+    /// The same in Chinese.
+    #[must_use]
+    pub fn in_chinese(self) -> &'static str {
+        match self {
+            Self::Value => "观察到数值外发",
+            Self::Path => "字节经由该路径传出",
+            Self::Window => "读取后短时间内外发，内容未知",
+            Self::AccessOnly => "仅读取，未观察到外发",
+            Self::ContactOnly => "仅通信，内容未知",
+        }
+    }
+}
+
+/// Why a sort of tie cannot be found in this recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TieNotPossible {
+    /// The tie.
+    pub tie: Tie,
+    /// Why, in one English sentence.
+    pub why: String,
+}
+
+/// How readings were tied to sendings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tying {
+    /// Sending counts as following a reading for so long, in seconds.
+    pub window_seconds: f64,
+    /// Ties that this recording cannot show.
+    pub not_possible: Vec<TieNotPossible>,
+}
+
+/// How sure it is that code of an SDK acted, and not the app's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SdkConfidence {
+    /// Only the recipient points to it: whoever sends to an SDK's server is most often that SDK.
+    Low,
+}
+
+/// An SDK that may have acted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SdkName {
+    /// The product, or the owner where the product has no name.
+    pub name: String,
+    /// The owner in English.
+    pub owner_en: String,
+    /// The owner in Chinese.
+    pub owner_zh: String,
+    /// How sure it is.
+    pub confidence: SdkConfidence,
+    /// What points to it, in English words.
+    pub because: String,
+}
+
+/// Who acted, as far as can be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct TupleActor {
+    /// The app, its user id and the program.
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// The SDK whose code may have acted; absent when nothing points to one, which does not mean that none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<SdkName>,
+}
+
+/// A fixed interval between acts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Period {
+    /// The interval in seconds: the median of the pauses.
+    pub seconds: f64,
+    /// How many pauses it is told from.
+    pub pauses: u32,
+    /// How far the pauses are from it: the median of the distances, in seconds.
+    pub jitter_seconds: f64,
+}
+
+/// How often something was done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rate {
+    /// Most in any second.
+    pub peak_per_second: u32,
+    /// Most in any minute.
+    pub peak_per_minute: u32,
+    /// The fixed interval, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+}
+
+/// Numbers of events, of which only the first are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CappedEvents {
+    /// The first of them, by sequence number in the recording.
+    pub events: Vec<u64>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// How the terms disclose what was observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisclosureVerdict {
+    /// A statement names this very type and this party.
+    Clear,
+    /// Only a broader term covers it.
+    Vague,
+    /// It is declared, and a statement contradicts that.
+    Ambiguous,
+    /// It is only denied, or a narrower statement denies what a broader one declares.
+    Incorrect,
+    /// Nothing is said of it.
+    Omitted,
+}
+
+impl DisclosureVerdict {
+    /// Every verdict, the best first.
+    pub const ALL: &'static [Self] = &[Self::Clear, Self::Vague, Self::Ambiguous, Self::Incorrect, Self::Omitted];
+
+    /// The name used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Vague => "vague",
+            Self::Ambiguous => "ambiguous",
+            Self::Incorrect => "incorrect",
+            Self::Omitted => "omitted",
+        }
+    }
+
+    /// In words, for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Clear => "clearly disclosed",
+            Self::Vague => "vague: only a broader term covers it",
+            Self::Ambiguous => "ambiguous: declared and contradicted",
+            Self::Incorrect => "incorrect: the terms deny it",
+            Self::Omitted => "omitted: the terms do not say",
+        }
+    }
+
+    /// The same in Chinese.
+    #[must_use]
+    pub fn in_chinese(self) -> &'static str {
+        match self {
+            Self::Clear => "明确声明",
+            Self::Vague => "声明含糊：仅有更宽泛的表述",
+            Self::Ambiguous => "声明矛盾",
+            Self::Incorrect => "声明不实：条款予以否认",
+            Self::Omitted => "未声明",
+        }
+    }
+}
+
+/// What a statement does for a disclosure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementRole {
+    /// It names the very type, or the party when no type is known.
+    Names,
+    /// It names a broader type.
+    NamesBroader,
+    /// It denies.
+    Denies,
+}
+
+/// A statement that a disclosure verdict rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct UsedStatement {
+    /// What it does for the verdict.
+    pub role: StatementRole,
+    /// Where it was made and what it says.
+    #[serde(flatten)]
+    pub statement: StatementRef,
+}
+
+/// How the terms disclose one row, and by which statements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disclosure {
+    /// The verdict.
+    pub verdict: DisclosureVerdict,
+    /// The statements it rests on; empty when nothing is said.
+    pub statements: Vec<UsedStatement>,
+}
+
+/// One row of what was observed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObservedTuple {
+    /// Stays the same for the same app, data type, recipient, phase and outcome, whatever the process, port or directory.
+    pub fingerprint: String,
+    /// The data type; absent when only contact was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_type: Option<DataTypeName>,
+    /// Who acted.
+    pub actor: TupleActor,
+    /// Who was sent to, and its owner; absent when nothing says that it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<RecipientName>,
+    /// The phase: of the sending where there is one, else of the reading.
+    pub phase: String,
+    /// Whether the app was on the screen; absent when the phase does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreground: Option<bool>,
+    /// `done`, `denied` or `failed`. Only what was done is a collection.
+    pub outcome: &'static str,
+    /// How strongly the reading is tied to the sending.
+    pub tie: Tie,
+    /// The shortest time from a reading to a sending, in seconds, as far as totals tell; absent where there are not both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_seconds: Option<f64>,
+    /// How often it was read; with a recipient, by the readings that are tied to the sendings.
+    pub reads: u64,
+    /// Connections.
+    pub sends: u64,
+    /// Bytes read from files, as far as totals tell.
+    pub bytes_read: u64,
+    /// Bytes sent on these connections in all, whatever they held.
+    pub bytes_sent: u64,
+    /// Bytes received on these connections in all.
+    pub bytes_received: u64,
+    /// How often: of the sendings where there are any, else of the readings.
+    pub rate: Rate,
+    /// The first time.
+    pub first: Moment,
+    /// The last time.
+    pub last: Moment,
+    /// Events of reading.
+    pub read_events: CappedEvents,
+    /// Events of sending.
+    pub send_events: CappedEvents,
+    /// How the terms disclose it. Absent where nothing has to be disclosed: attempts that were not successful, what every
+    /// program reads, and contact with the developer's own servers of which nothing says that it carried personal data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<Disclosure>,
+}

@@ -1,0 +1,123 @@
+//! Observed rows, and how the terms disclose each.
+#![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may panic")]
+
+mod verdict_support;
+
+use candor::event::*;
+use candor::host::correlate::Verdict;
+use candor::host::correlate::observed::{DisclosureVerdict, ObservedTuple, StatementRole, Tie};
+use verdict_support::*;
+
+const MAC: &str = "/sys/class/net/wlan0/address";
+const CONTACTS: &str = "/data/data/com.android.providers.contacts/databases/contacts2.db";
+const UMENG: (&str, &str) = ("alog.umeng.com", "127.0.0.12");
+const JPUSH: (&str, &str) = ("bjuser.jpush.cn", "127.0.0.13");
+
+fn terms(statements: &str) -> String {
+    format!(
+        "[app]\npackage = \"com.example.shop\"\nname = \"Shop\"\nfirst_party_domains = [\"shop.example\"]\n{statements}"
+    )
+}
+
+fn row<'v>(verdict: &'v Verdict, data_type: &str, host: &str) -> &'v ObservedTuple {
+    let matches = |tuple: &&ObservedTuple| {
+        tuple.data_type.as_ref().map_or("", |name| name.id.as_str()) == data_type
+            && tuple.recipient.as_ref().map_or("", |name| name.host.as_str()) == host
+    };
+    let found: Vec<&ObservedTuple> = verdict.tuples.iter().filter(matches).collect();
+    assert_eq!(found.len(), 1, "{data_type} {host}: {:#?}", verdict.tuples);
+    found[0]
+}
+
+/// What the terms say of MAC addresses that were read, and of Umeng that was contacted.
+fn disclosed(statements: &str) -> (DisclosureVerdict, DisclosureVerdict) {
+    let mut session = Session::new();
+    session.phase("foreground").open(MAC).wait(3600).contact(UMENG.0, UMENG.1);
+    let verdict = judge_with(&terms(statements), &session.end());
+    let of = |data_type, host| row(&verdict, data_type, host).disclosure.as_ref().unwrap().verdict;
+    (of("id.mac", ""), of("", UMENG.0))
+}
+
+#[test]
+fn each_verdict_has_its_terms() {
+    use DisclosureVerdict::{Ambiguous, Clear, Incorrect, Omitted, Vague};
+    const EXACT: &str = "[[collect]]\ndata_types = [\"id.mac\"]\n";
+    const BROAD: &str = "[[collect]]\ndata_types = [\"device_id\"]\n";
+    const DENIED: &str = "[[not_collect]]\ndata_types = [\"id.mac\"]\n";
+    const NOBODY: &str = "[[not_share]]\n";
+    const SHARED: &str = "[[share]]\nrecipient = \"umeng\"\n";
+    for (statements, wanted) in [
+        (String::new(), (Omitted, Omitted)),
+        (EXACT.to_owned(), (Clear, Omitted)),
+        (BROAD.to_owned(), (Vague, Omitted)),
+        (DENIED.to_owned(), (Incorrect, Omitted)),
+        // "Device identifiers, but no MAC addresses" denies what was done.
+        (format!("{BROAD}{DENIED}"), (Incorrect, Omitted)),
+        (SHARED.to_owned(), (Omitted, Clear)),
+        (NOBODY.to_owned(), (Omitted, Incorrect)),
+        // Both cover it and neither is the narrower one; or the SDK is said to collect it and the app not to.
+        (
+            "[[collect]]\ndata_types = [\"id\"]\n[[not_collect]]\ndata_types = [\"device_info\"]\n".to_owned(),
+            (Ambiguous, Omitted),
+        ),
+        (format!("[[collect]]\nby = \"umeng\"\ndata_types = [\"id.mac\"]\n{DENIED}"), (Ambiguous, Clear)),
+        // A statement about a third party is none about another, and a party that is nobody covers nobody.
+        ("[[share]]\nrecipient = \"jiguang\"\n".to_owned(), (Omitted, Omitted)),
+        ("[[share]]\nrecipient = \"our partners\"\ndomains = [\"partners.example\"]\n".to_owned(), (Omitted, Omitted)),
+        // Whose code read it is not known when nobody was sent to.
+        ("[[collect]]\nby = \"umeng\"\ndata_types = [\"id.mac\"]\n".to_owned(), (Clear, Clear)),
+        // What the app itself collects says nothing of whom it is sent to.
+        ("[[collect]]\ndata_types = [\"id.mac\", \"contacts\"]\n".to_owned(), (Clear, Omitted)),
+    ] {
+        assert_eq!(disclosed(&statements), wanted, "{statements}");
+    }
+}
+
+#[test]
+fn a_row_tells_who_what_when_and_by_which_statements() {
+    let mut session = Session::new();
+    session.phase("foreground").open(MAC).open(MAC).wait(3600);
+    session.contact(JPUSH.0, JPUSH.1).totals("127.0.0.13:443", Transport::Tcp, 900);
+    session.phase("background").open_with(CONTACTS, Outcome::Denied(13)).contact("api.shop.example", "127.0.0.11");
+    let verdict = judge(&session.end());
+
+    let read = row(&verdict, "id.mac", "");
+    assert_eq!((read.tie, read.reads, read.sends, read.foreground), (Tie::AccessOnly, 2, 0, Some(true)));
+    assert_eq!((read.read_events.events.len(), read.read_events.total), (2, 2));
+    let disclosure = read.disclosure.as_ref().unwrap();
+    assert_eq!(disclosure.verdict, DisclosureVerdict::Vague);
+    assert_eq!(disclosure.statements.len(), 1);
+    assert_eq!(disclosure.statements[0].role, StatementRole::NamesBroader);
+    assert_eq!(disclosure.statements[0].statement.says, "collect device_id");
+
+    let sent = row(&verdict, "", JPUSH.0);
+    assert_eq!((sent.tie, sent.sends, sent.bytes_sent), (Tie::ContactOnly, 1, 900));
+    let sdk = sent.actor.sdk.as_ref().unwrap();
+    assert!(sdk.because.contains(JPUSH.0) && !sdk.owner_zh.is_ascii(), "{sdk:?}");
+    assert_eq!(sent.disclosure.as_ref().unwrap().verdict, DisclosureVerdict::Omitted);
+
+    // An attempt is no collection, and the developer's own server needs no statement.
+    let denied = row(&verdict, "contacts", "");
+    assert_eq!((denied.outcome, denied.foreground, &denied.disclosure), ("denied", Some(false), &None));
+    let own = row(&verdict, "", "api.shop.example");
+    assert_eq!((&own.actor.sdk, &own.disclosure), (&None, &None));
+}
+
+/// The JSON report holds the rows, under names that reports and other programs read.
+#[test]
+fn rows_are_in_the_json_report() {
+    let mut session = Session::new();
+    session.phase("foreground").open(MAC).contact(JPUSH.0, JPUSH.1);
+    let json = serde_json::to_value(judge(&session.end())).unwrap();
+    let rows = json["tuples"].as_array().unwrap();
+    let read = rows.iter().find(|row| row["data_type"]["id"] == "id.mac").unwrap();
+    assert_eq!(read["disclosure"]["verdict"], "vague");
+    assert_eq!(read["disclosure"]["statements"][0]["role"], "names_broader");
+    assert!(read["disclosure"]["statements"][0]["place"]["line"].is_u64());
+    assert_eq!(read["actor"]["app"], PACKAGE);
+    assert_eq!(read["fingerprint"].as_str().unwrap().len(), 32);
+    let ties: Vec<&str> =
+        json["tying"]["not_possible"].as_array().unwrap().iter().map(|tie| tie["tie"].as_str().unwrap()).collect();
+    assert_eq!(ties, ["value", "path"]);
+}
