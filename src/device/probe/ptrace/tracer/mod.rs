@@ -122,6 +122,8 @@ fn wait_for_stop(thread: u32) -> Result<(), String> {
             Ok(Some((stopped, Change::Event(system::EVENT_STOP, _)))) if stopped == thread => return Ok(()),
             Ok(Some((stopped, Change::Event(..)))) => {
                 let _gone = system::resume(stopped, Resume::Event, 0);
+                // The other stop has cleared what was asked for.
+                let _gone = system::interrupt(stopped);
             }
             Ok(None) => {}
             other => return Err(format!("wait for a traced thread: {other:?}")),
