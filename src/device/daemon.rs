@@ -18,8 +18,8 @@ use crate::device::clock;
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
-use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError, RawBatch, platform, procfs, replay};
+use crate::device::probe::tiers::{self, ProbeOptions};
+use crate::device::probe::{Probe, ProbeError, RawBatch, replay};
 use crate::device::raw_capture::CaptureWriter;
 use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;
@@ -34,9 +34,6 @@ use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
 pub const DEFAULT_MAX_SESSIONS: usize = 16;
-
-/// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
-const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
 
 /// What only Android has, below the root.
 const ANDROID_MARK: &str = "system/build.prop";
@@ -111,8 +108,9 @@ impl Default for DaemonOptions {
 
 /// Where the records come from.
 pub enum ProbeSource {
-    /// The kernel, and `/proc` for what is there already when a session begins.
-    Kernel(EbpfOptions),
+    /// The first probe that works here, of those that may be used; and `/proc` for what is there already when a session
+    /// begins.
+    Kernel(ProbeOptions),
     /// A raw capture: its one session, once.
     Replay(PathBuf),
     /// These probes: for tests. The statuses are those of probes that could not be opened.
@@ -121,7 +119,7 @@ pub enum ProbeSource {
 
 impl Default for ProbeSource {
     fn default() -> Self {
-        Self::Kernel(EbpfOptions::default())
+        Self::Kernel(ProbeOptions::default())
     }
 }
 
@@ -325,32 +323,24 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay: Some(replay) })
         }
         ProbeSource::Kernel(options) => {
-            let opened = ebpf::open_with(&options);
+            let opened = tiers::open(&options, system_root);
             let user_id = geteuid();
-            if opened.probe.is_none() && !user_id.is_root() {
+            let kernel_side = opened.probes.iter().any(|probe| probe.traces() && probe.id() != ProbeId::Procfs);
+            if options.choice.needs_root() && !kernel_side && !user_id.is_root() {
                 // Usually the same for every family, and said once.
-                let refusals: BTreeSet<_> = opened.statuses.iter().map(|status| status.reason.as_str()).collect();
+                let refusals: BTreeSet<_> = opened.unavailable.iter().map(|status| status.reason.as_str()).collect();
                 let refusals = refusals.into_iter().collect::<Vec<_>>().join("; ");
                 return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals });
             }
-            // The statuses of the probe that works come from itself, so that they are always those of now.
-            let working = opened.probe.as_ref().map(|probe| probe.id());
-            let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
-            let mut probes: Vec<_> = opened.probe.into_iter().collect();
-            probes.push(procfs::open(system_root.join("proc")));
-            probes.push(platform::open(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
-            Ok(OpenProbes { probes, unavailable, replay: None })
+            Ok(OpenProbes { probes: opened.probes, unavailable: opened.unavailable, replay: None })
         }
     }
 }
 
 /// The statuses of every probe of this source, without running a daemon: for `candord probes`.
 #[must_use]
-pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
-    let mut statuses = ebpf::open_with(options).statuses;
-    statuses.extend(procfs::open(system_root.join("proc")).statuses());
-    statuses.extend(platform::statuses(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
-    statuses
+pub fn probe_statuses(options: &ProbeOptions, system_root: &Path) -> Vec<ProbeStatus> {
+    tiers::statuses(options, system_root)
 }
 
 /// The device's packages, as of now.

@@ -17,7 +17,7 @@ use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource, Sp
 use crate::device::doctor::DoctorOptions;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::keys::KeysOptions;
-use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use crate::device::probe::tiers::{ProbeChoice, ProbeOptions};
 use crate::device::self_test::THIS_PROGRAM;
 use crate::device::service::{AccessOptions, ListenAddress, ListenAddressError};
 use crate::device::spool_files::SessionBounds;
@@ -96,7 +96,7 @@ struct ServeArguments {
     /// Where to listen: unix:PATH, unix-abstract:NAME, or tcp:ADDRESS:PORT with --keys
     #[arg(long, default_value_t = format!("unix:{DEFAULT_SOCKET_PATH}"), value_name = "ADDRESS")]
     listen: String,
-    /// Which eBPF programs to use
+    /// Which probes may be used
     #[arg(long, value_enum, default_value_t = ProbesArgument::Auto, conflicts_with = "replay")]
     probes: ProbesArgument,
     /// Let clients keep raw records, in this directory
@@ -144,7 +144,7 @@ struct SpoolArguments {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 struct ProbesArguments {
-    /// Which eBPF programs to try
+    /// Which probes to try
     #[arg(long, value_enum, default_value_t = ProbesArgument::Auto)]
     probes: ProbesArgument,
     /// How to print the answer
@@ -154,12 +154,18 @@ struct ProbesArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProbesArgument {
-    /// Kernel objects where the kernel lets us, else system calls
+    /// The first that works, in this order
     Auto,
-    /// Read the kernel's own objects: resolved paths, no guesses
-    KernelObjects,
-    /// See system-call arguments and results only
-    SystemCalls,
+    /// eBPF, whichever of the next two works
+    Ebpf,
+    /// eBPF on the kernel's own objects: resolved paths, no guesses
+    EbpfObjects,
+    /// eBPF on system calls: arguments and results only
+    EbpfSyscalls,
+    /// Stop the app at its system calls: where there is no eBPF; the app can notice it, and is slowed down
+    Ptrace,
+    /// Look at /proc again and again: what opens and closes in between is not seen
+    Procfs,
 }
 
 /// A form of output.
@@ -184,7 +190,7 @@ pub enum Verb {
     /// Serve clients.
     Serve(Box<DaemonOptions>),
     /// Tell about the probes.
-    Probes(EbpfOptions, Format),
+    Probes(ProbeOptions, Format),
     /// Examine the device.
     Doctor(DoctorOptions, Format),
     /// Make certificates and a token.
@@ -216,12 +222,12 @@ impl TryFrom<Arguments> for Settings {
     fn try_from(arguments: Arguments) -> Result<Self, SettingsError> {
         let verb = match arguments.command {
             CommandArguments::Probes(probes) => {
-                Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
+                Verb::Probes(ProbeOptions { choice: probes.probes.into(), ..ProbeOptions::default() }, probes.format)
             }
             CommandArguments::Doctor(doctor) => {
-                let ebpf = EbpfOptions { choice: doctor.probes.into(), ..EbpfOptions::default() };
+                let probes = ProbeOptions { choice: doctor.probes.into(), ..ProbeOptions::default() };
                 let self_test = Some(THIS_PROGRAM.into());
-                Verb::Doctor(DoctorOptions { ebpf, self_test, system_root: PathBuf::from("/") }, doctor.format)
+                Verb::Doctor(DoctorOptions { probes, self_test, system_root: PathBuf::from("/") }, doctor.format)
             }
             CommandArguments::Serve(serve) => Verb::Serve(Box::new((*serve).try_into()?)),
             CommandArguments::Keys(keys) => Verb::Keys(keys.into()),
@@ -240,10 +246,11 @@ impl TryFrom<ServeArguments> for DaemonOptions {
         }
         let probes = match serve.replay {
             Some(path) => ProbeSource::Replay(path),
-            None => ProbeSource::Kernel(EbpfOptions {
+            None => ProbeSource::Kernel(ProbeOptions {
                 choice: serve.probes.into(),
                 // At most 1 GiB, so it fits.
                 ring_bytes: serve.ring_megabytes << 20,
+                tracer: None,
             }),
         };
         let listen: ListenAddress = serve.listen.parse()?;
@@ -288,12 +295,15 @@ fn mebibytes(count: u32) -> usize {
     usize::try_from(u64::from(count) << 20).unwrap_or(usize::MAX)
 }
 
-impl From<ProbesArgument> for EbpfChoice {
+impl From<ProbesArgument> for ProbeChoice {
     fn from(argument: ProbesArgument) -> Self {
         match argument {
             ProbesArgument::Auto => Self::Auto,
-            ProbesArgument::KernelObjects => Self::KernelObjects,
-            ProbesArgument::SystemCalls => Self::SystemCalls,
+            ProbesArgument::Ebpf => Self::Ebpf,
+            ProbesArgument::EbpfObjects => Self::EbpfKernelObjects,
+            ProbesArgument::EbpfSyscalls => Self::EbpfSystemCalls,
+            ProbesArgument::Ptrace => Self::Ptrace,
+            ProbesArgument::Procfs => Self::Procfs,
         }
     }
 }
@@ -319,8 +329,8 @@ mod tests {
         assert_eq!(options.listen, ListenAddress::Unix(DEFAULT_SOCKET_PATH.into()));
         assert_eq!((options.spool.bytes, options.max_sessions), (64 << 20, 16));
         assert_eq!(options.spool_files, Some(SpoolFilesOptions::default()));
-        let ProbeSource::Kernel(ebpf) = options.probes else { panic!() };
-        assert_eq!(ebpf, EbpfOptions { choice: EbpfChoice::Auto, ring_bytes: 8 << 20 });
+        let ProbeSource::Kernel(probes) = options.probes else { panic!() };
+        assert_eq!(probes, ProbeOptions { choice: ProbeChoice::Auto, ring_bytes: 8 << 20, tracer: None });
     }
 
     #[test]
