@@ -6,13 +6,14 @@ use std::rc::Rc;
 use super::clock::Clock;
 use super::contacts::looks_like_address;
 use super::coverage::Coverage;
-use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
+use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple, Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
 use super::own_storage::is_own_storage;
 use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
 use super::standing::Standings;
 use super::tally::{Proof, RateMeter, Tally};
+use super::ties::{FlowKey, FlowTally, RecentReadings, WINDOW_NS};
 use super::verdict::{Actor, Verdict};
 use crate::event::{
     App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
@@ -56,11 +57,13 @@ impl Effect {
 pub struct CorrelateOptions {
     /// Judge every app of the recording by these terms, whatever its package.
     pub any_package: bool,
+    /// Sending counts as following a reading for so long, in nanoseconds; `None` means ten seconds.
+    pub window_ns: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DataKey {
-    data_type: TypeId,
+    pub(super) data_type: TypeId,
     actor: u32,
     phase: u16,
     effect: Effect,
@@ -81,7 +84,7 @@ pub(super) struct ContactKey {
 pub struct Correlator<'a> {
     terms: &'a DeclaredTerms,
     pub(super) ontology: &'a Ontology,
-    options: CorrelateOptions,
+    pub(super) options: CorrelateOptions,
     header: Option<SessionHeader>,
     end: Option<SessionEnd>,
     clock: Clock,
@@ -104,6 +107,10 @@ pub struct Correlator<'a> {
     pub(super) destinations: Vec<Destination>,
     pub(super) destination_numbers: HashMap<Destination, u32>,
     pub(super) contacts: HashMap<ContactKey, Tally>,
+    /// Connections of `contacts` that no reading is tied to.
+    pub(super) untied: HashMap<ContactKey, Tally>,
+    pub(super) recent: RecentReadings,
+    pub(super) data_flows: HashMap<FlowKey, FlowTally>,
     limits: BTreeMap<TypeId, Limit>,
     rates: BTreeMap<(TypeId, String), RateExcess>,
     pub(super) acts: BTreeMap<ActKey, Tally>,
@@ -150,6 +157,9 @@ impl<'a> Correlator<'a> {
             destinations: Vec::new(),
             destination_numbers: HashMap::new(),
             contacts: HashMap::new(),
+            untied: HashMap::new(),
+            recent: RecentReadings::default(),
+            data_flows: HashMap::new(),
             limits: Limit::of_terms(terms, ontology),
             rates: BTreeMap::new(),
             acts: BTreeMap::new(),
@@ -255,8 +265,12 @@ impl<'a> Correlator<'a> {
                 let stated = host.map(|name| StatedName { name: name.clone(), cover: false });
                 self.stated_name(event, request.handle, request.remote.as_ref(), stated);
             }
-            EventBody::ProcessStart(_)
-            | EventBody::ProcessExit(_)
+            EventBody::ProcessStart(start) => {
+                if let Some(parent) = start.parent {
+                    self.recent.started(event.process.key, parent);
+                }
+            }
+            EventBody::ProcessExit(_)
             | EventBody::BlindSpot(_)
             | EventBody::FileUnlink(_)
             | EventBody::SocketBind(_)
@@ -418,6 +432,11 @@ impl<'a> Correlator<'a> {
             tally.add(event.time_ns, place, || Proof::of(event, place.to_owned()));
             if effect == Effect::Done {
                 self.rate(event, *data_type, place);
+                // What every program reads would be tied to everything.
+                let weak = self.ontology.data_types.get(*data_type).is_some_and(|entry| entry.weak);
+                if !weak && !self.recent.read(event.process.key, key, event.time_ns, event.sequence) {
+                    self.coverage.overflow("recent readings by process");
+                }
             }
             keys.push(key);
         }
@@ -488,6 +507,8 @@ impl<'a> Correlator<'a> {
             self.profiles.push(listed);
         }
         let (acts, profiles) = (std::mem::take(&mut self.acts), std::mem::take(&mut self.profiles));
+        let (untied, data_flows) = (std::mem::take(&mut self.untied), std::mem::take(&mut self.data_flows));
+        let window_ns = self.options.window_ns.unwrap_or(WINDOW_NS);
         let Self { terms, ontology, phases, actors, destinations, .. } = &self;
         let mut standings = Standings::new(terms, ontology);
         let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
@@ -506,21 +527,32 @@ impl<'a> Correlator<'a> {
             })
             .collect();
         data.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
-        let mut contacts: Vec<ContactTuple> = self
-            .contacts
-            .iter()
+        let mut contact = |key: &ContactKey, tally: &Tally| {
+            let destination = destinations.get(key.destination as usize)?;
+            Some(ContactTuple {
+                parties: standings.of_destination(key.destination, destination),
+                destination: destination.clone(),
+                actor: actor(key.actor),
+                phase: phase(key.phase),
+                effect: key.effect,
+                tally: tally.clone(),
+            })
+        };
+        let mut untied: Vec<ContactTuple> = untied.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
+        untied.sort_by(|left, right| left.order().cmp(&right.order()));
+        let mut flows: Vec<FlowTuple> = data_flows
+            .into_iter()
             .filter_map(|(key, tally)| {
-                let destination = destinations.get(key.destination as usize)?;
-                Some(ContactTuple {
-                    parties: standings.of_destination(key.destination, destination),
-                    destination: destination.clone(),
-                    actor: actor(key.actor),
-                    phase: phase(key.phase),
-                    effect: key.effect,
-                    tally: tally.clone(),
-                })
+                let FlowKey { data_type, destination, actor, phase } = key;
+                let key = ContactKey { destination, actor, phase, effect: Effect::Done };
+                let contact = contact(&key, &tally.sends)?;
+                let FlowTally { reads, read_events, delay_ns, .. } = tally;
+                Some(FlowTuple { data_type, contact, reads, read_events, delay_ns })
             })
             .collect();
+        flows.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
+        let mut contacts: Vec<ContactTuple> =
+            self.contacts.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
         contacts.sort_by(|left, right| left.order().cmp(&right.order()));
         let last_doing = self
             .last_doing
@@ -537,6 +569,9 @@ impl<'a> Correlator<'a> {
             clock: self.clock,
             data,
             contacts,
+            untied,
+            flows,
+            window_ns,
             limits: self.limits,
             rates: self.rates,
             unknown_providers: self.unknown_providers,

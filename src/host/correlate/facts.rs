@@ -95,6 +95,25 @@ impl ContactTuple<'_> {
     }
 }
 
+/// Data that was read, and contact afterwards that may have carried it.
+#[derive(Debug, Clone)]
+pub(super) struct FlowTuple<'a> {
+    pub(super) data_type: TypeId,
+    /// The contact, counted over the connections that readings are tied to.
+    pub(super) contact: ContactTuple<'a>,
+    /// Readings, each once for each connection that it is tied to, and the first of their numbers.
+    pub(super) reads: u64,
+    pub(super) read_events: Vec<u64>,
+    /// The shortest time from reading to sending.
+    pub(super) delay_ns: u64,
+}
+
+impl FlowTuple<'_> {
+    pub(super) fn order<'s>(&'s self, ontology: &'s Ontology) -> (&'s str, (&'s Destination, &'s Actor, &'s Phase, Effect)) {
+        (ontology.data_types.id_of(self.data_type), self.contact.order())
+    }
+}
+
 /// What tuples share, for merging them into findings.
 pub(super) struct Part<'t> {
     pub(super) actor: &'t Actor,
@@ -109,6 +128,11 @@ pub(super) struct Facts<'a> {
     pub(super) clock: Clock,
     pub(super) data: Vec<DataTuple<'a>>,
     pub(super) contacts: Vec<ContactTuple<'a>>,
+    /// Contacts that no reading is tied to.
+    pub(super) untied: Vec<ContactTuple<'a>>,
+    pub(super) flows: Vec<FlowTuple<'a>>,
+    /// Sending counts as following a reading for so long.
+    pub(super) window_ns: u64,
     pub(super) limits: BTreeMap<TypeId, Limit>,
     pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
     pub(super) acts: BTreeMap<ActKey, Tally>,
@@ -249,7 +273,7 @@ impl Facts<'_> {
             rules,
             profiles,
             tuples: tuples::of(self),
-            tying: tuples::tying(),
+            tying: tuples::tying(self),
             data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
             notices: notices::of(self),

@@ -33,6 +33,15 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 );
             }
             Effect::Done => {
+                if let Some(period) = tuple.tally.intervals.period().filter(|_| !matches!(tuple.standing, DataStanding::Weak)) {
+                    note(
+                        "fixed_interval",
+                        format!(
+                            "{} read {} at a fixed interval of {:.1} s in phase {} ({} pauses, half of them within {:.1} s of it)",
+                            tuple.actor.app, name.id, period.seconds, tuple.phase, period.pauses, period.jitter_seconds
+                        ),
+                    );
+                }
                 if let DataStanding::Declared { exact: false, statements } = &tuple.standing
                     && let Some(statement) = statements.first()
                 {

@@ -262,7 +262,7 @@ pub struct ObservedTuple {
     /// The shortest time from a reading to a sending, in seconds, as far as totals tell; absent where there are not both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_seconds: Option<f64>,
-    /// How often it was read; with a recipient, by the readings that are tied to the sendings.
+    /// How often it was read; with a recipient, the readings that are tied to the sendings, each once for each connection.
     pub reads: u64,
     /// Connections.
     pub sends: u64,

@@ -1,11 +1,12 @@
 //! From what was observed to rows: data type, actor, recipient, phase, how often, and how the terms disclose it.
 
+use super::clock::Clock;
 use super::correlator::Effect;
 use super::disclosure::Discloser;
-use super::facts::{ContactTuple, DataTuple, Facts};
+use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple};
 use super::fingerprint;
 use super::observed::{
-    CappedEvents, ObservedTuple, Period, Rate, SdkConfidence, SdkName, Tie, TieNotPossible, TupleActor, Tying,
+    CappedEvents, ObservedTuple, Rate, SdkConfidence, SdkName, Tie, TieNotPossible, TupleActor, Tying,
 };
 use super::standing::DataStanding;
 use super::tally::Tally;
@@ -13,19 +14,20 @@ use super::verdict::RecipientName;
 use crate::event::Phase;
 use crate::host::ontology::Recipient;
 
-/// Every row, sorted by data type, recipient, actor, phase and outcome.
+/// Every row: what was read, what may have been sent to whom, and contacts that nothing is tied to; each sorted.
 pub(super) fn of(facts: &Facts<'_>) -> Vec<ObservedTuple> {
     let discloser = Discloser { terms: facts.terms, ontology: facts.ontology };
     let mut rows: Vec<ObservedTuple> = facts.data.iter().map(|tuple| access(facts, &discloser, tuple)).collect();
-    rows.extend(facts.contacts.iter().map(|tuple| contact(facts, &discloser, tuple)));
+    rows.extend(facts.flows.iter().map(|tuple| flow(facts, &discloser, tuple)));
+    rows.extend(facts.untied.iter().map(|tuple| contact(facts, &discloser, tuple)));
     rows
 }
 
 /// How readings are tied to sendings, and what cannot be tied.
-pub(super) fn tying() -> Tying {
+pub(super) fn tying(facts: &Facts<'_>) -> Tying {
     let not_possible = |tie, why: &str| TieNotPossible { tie, why: why.to_owned() };
     Tying {
-        window_seconds: 0.0,
+        window_seconds: Clock::seconds(facts.window_ns),
         not_possible: vec![
             not_possible(Tie::Value, "no event of this recording says which values were seen leaving"),
             not_possible(Tie::Path, "no event of this recording says from which file the bytes on a connection came"),
@@ -47,7 +49,7 @@ fn rate(tally: &Tally) -> Rate {
     Rate {
         peak_per_second: tally.rate.peak_second,
         peak_per_minute: tally.rate.peak,
-        period: tally.intervals.period_seconds().map(|seconds| Period { seconds, pauses: 0, jitter_seconds: 0.0 }),
+        period: tally.intervals.period(),
     }
 }
 
@@ -88,6 +90,20 @@ fn access(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &DataTuple<'_>) -
         send_events: no_events(),
         disclosure: discloses.then(|| discloser.of_access(tuple.data_type)),
     }
+}
+
+fn flow(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &FlowTuple<'_>) -> ObservedTuple {
+    let mut row = contact(facts, discloser, &tuple.contact);
+    let data_type = facts.data_name(tuple.data_type);
+    let host = row.recipient.as_ref().map_or("", |name| name.host.as_str());
+    row.fingerprint = row_fingerprint(facts, &data_type.id, host, &tuple.contact.phase, tuple.contact.effect);
+    row.data_type = Some(data_type);
+    row.tie = Tie::Window;
+    row.delay_seconds = Some(Clock::seconds(tuple.delay_ns));
+    row.reads = tuple.reads;
+    row.read_events = CappedEvents { events: tuple.read_events.clone(), total: tuple.reads };
+    row.disclosure = discloser.of_flow(Some(tuple.data_type), &tuple.contact.parties);
+    row
 }
 
 fn contact(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &ContactTuple<'_>) -> ObservedTuple {
