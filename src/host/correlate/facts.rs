@@ -11,13 +11,14 @@ use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
 use super::profiles::{self, ActKey, Profile};
+use super::review::ReviewSummary;
 use super::rules::{self, ALL_RULES};
 use super::standing::{DataStanding, Party, collect_ref, contact_statement, recipient_name};
 use super::tally::{Proof, RateMeter, Tally};
 use super::tuples;
 use super::verdict::{
     Actor, CheckedApp, CheckedSession, DataTypeName, Evidence, Finding, ObservedData, ObservedRecipient, PhaseCount,
-    PlaceCount, RecipientName, RuleOutcome, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
+    PlaceCount, ProfileResult, RecipientName, RuleOutcome, RuleResult, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
 };
 use crate::event::{Outcome, Phase, SessionEnd, SessionHeader, WELL_KNOWN_PHASES};
 use crate::host::declared_terms::DeclaredTerms;
@@ -225,6 +226,7 @@ impl Facts<'_> {
             places,
             more_places: more_places || cut,
             evidence: proofs.into_iter().map(|proof| self.evidence(proof)).collect(),
+            review: None,
         }
     }
 
@@ -254,16 +256,7 @@ impl Facts<'_> {
         drafts::point_out(self, &mut judged);
         let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::conclude(rule, &judged, self)).collect();
         let profiles = profiles::judge(self, &judged);
-        let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
-        let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
-        let has = |outcome| outcomes.contains(&outcome);
-        let outcome = if has(RuleOutcome::Violation) {
-            RuleOutcome::Violation
-        } else if has(RuleOutcome::CannotTell) {
-            RuleOutcome::CannotTell
-        } else {
-            RuleOutcome::NoneObserved
-        };
+        let outcome = outcome_of_all(&rules, &profiles);
         Verdict {
             schema: VERDICT_SCHEMA,
             outcome,
@@ -276,6 +269,8 @@ impl Facts<'_> {
             tying: tuples::tying(self),
             data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
+            reviews: ReviewSummary::default(),
+            baseline: None,
             notices: notices::of(self),
             coverage: self.seen.coverage.clone(),
             phases: self.seen.phases(),
@@ -358,6 +353,20 @@ impl Facts<'_> {
             evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
             statement: contact_statement(&tuple.parties, self.ontology),
         }
+    }
+}
+
+/// All rules, and the profiles that were asked for, together.
+pub(super) fn outcome_of_all(rules: &[RuleResult], profiles: &[ProfileResult]) -> RuleOutcome {
+    let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
+    let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
+    let has = |outcome| outcomes.contains(&outcome);
+    if has(RuleOutcome::Violation) {
+        RuleOutcome::Violation
+    } else if has(RuleOutcome::CannotTell) {
+        RuleOutcome::CannotTell
+    } else {
+        RuleOutcome::NoneObserved
     }
 }
 

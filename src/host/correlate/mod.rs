@@ -37,6 +37,8 @@ mod own_storage;
 mod periodicity;
 mod platform;
 pub mod profiles;
+pub mod regression;
+pub mod review;
 pub mod rules;
 mod standing;
 mod tally;

@@ -62,7 +62,7 @@ fn no_events() -> CappedEvents {
 }
 
 fn row_fingerprint(facts: &Facts<'_>, data: &str, host: &str, phase: &Phase, effect: Effect) -> String {
-    fingerprint::of(&["tuple", &facts.terms.app.package, data, host, phase.as_str(), effect.name()])
+    fingerprint::of_row(&facts.terms.app.package, data, host, phase.as_str(), effect.name())
 }
 
 fn access(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &DataTuple<'_>) -> ObservedTuple {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::observed::{ObservedTuple, Tying};
+use super::regression::Difference;
+use super::review::{Review, ReviewSummary};
 use crate::event::{ProbeStatus, Totals};
 use crate::host::declared_terms::Provenance;
 use crate::host::recording::Damage;
@@ -252,6 +254,9 @@ pub struct Finding {
     pub more_places: bool,
     /// The first events.
     pub evidence: Vec<Evidence>,
+    /// What a reviewer said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// A rule and what it came to.
@@ -267,6 +272,9 @@ pub struct RuleResult {
     pub outcome: RuleOutcome,
     /// What it found.
     pub findings: Vec<Finding>,
+    /// Findings that reviewers have set aside, one sentence each; they are among the reviews of the verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// Why nothing can be told, or why the rule does not apply; also what was not seen beside the findings.
     pub reasons: Vec<String>,
     /// Phases that the rule looked at.
@@ -352,6 +360,9 @@ pub struct ClauseResult {
     pub state: ClauseState,
     /// The findings that hold a violation or an indication; `rule` names the rule or check that made each.
     pub findings: Vec<Finding>,
+    /// Findings that reviewers have set aside, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// Why it cannot be told or decided; also what was not seen beside the findings.
     pub reasons: Vec<String>,
     /// Phases that were looked at.
@@ -593,6 +604,11 @@ pub struct Verdict {
     pub data: Vec<ObservedData>,
     /// Every observed recipient.
     pub recipients: Vec<ObservedRecipient>,
+    /// What became of the reviews that were given.
+    pub reviews: ReviewSummary,
+    /// What is different from the baseline, when one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Difference>,
     /// What is worth knowing besides.
     pub notices: Vec<Notice>,
     /// What was seen and what was not.

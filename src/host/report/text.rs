@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::profile_text;
 use super::{bytes, duration, harmless, headline, without_statement};
+use crate::host::correlate::review::Review;
 use crate::host::correlate::verdict::{Finding, RuleResult, StatementRef};
 use crate::host::correlate::{RuleOutcome, Verdict};
 
@@ -46,6 +47,11 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             findings(rule, out)?;
         }
     }
+    reviewed(verdict, out)?;
+    if let Some(difference) = &verdict.baseline {
+        heading("Against the baseline", out)?;
+        super::difference(difference, out)?;
+    }
     rules(verdict, out)?;
     for result in &verdict.profiles {
         profile_text::profile(result, out)?;
@@ -64,6 +70,32 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
 
 fn heading(title: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{STRONG}{title}{STRONG:#}")
+}
+
+/// What people said about findings, where it changes something.
+fn reviewed(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let reviews = &verdict.reviews;
+    if reviews.set_aside.is_empty() && reviews.expired.is_empty() && reviews.unknown.is_empty() {
+        return Ok(());
+    }
+    heading("Reviewed", out)?;
+    for finding in &reviews.set_aside {
+        if let Some(review) = &finding.review {
+            writeln!(out, "  - set aside, {}: {}", review_in_words(review), harmless(&finding.message))?;
+        }
+    }
+    for review in &reviews.expired {
+        writeln!(out, "  - expired, so the finding counts again: {}, {}", review_in_words(review), review.fingerprint)?;
+    }
+    for review in &reviews.unknown {
+        writeln!(out, "  - names no finding of this run: {} at {}", review.fingerprint, harmless(&review.place))?;
+    }
+    Ok(())
+}
+
+fn review_in_words(review: &Review) -> String {
+    let until = review.expires.as_ref().map(|day| format!(" until {day}")).unwrap_or_default();
+    format!("{} by {}{until} ({})", review.decision.name(), harmless(&review.author), harmless(&review.reason))
 }
 
 fn join_or(words: &[&str], otherwise: &str) -> String {
@@ -104,6 +136,11 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     match &finding.contradicts {
         Some(statement) => writeln!(out, "    terms: {}", statement_in_words(statement))?,
         None => writeln!(out, "    terms: {FAINT}{}{FAINT:#}", without_statement(finding))?,
+    }
+    writeln!(out, "    {FAINT}name:  {}{FAINT:#}", finding.fingerprint)?;
+    if let Some(review) = &finding.review {
+        let expired = if review.expired { ", expired" } else { "" };
+        writeln!(out, "    review: {}{expired}", review_in_words(review))?;
     }
     for evidence in &finding.evidence {
         let hints =

@@ -126,20 +126,25 @@ fn judge_profile(facts: &Facts<'_>, profile: &Profile, context: &Context<'_>) ->
             finding.fingerprint = fingerprint::of_finding(&told_under, finding.rule, package, &finding.subject);
         }
     }
-    let mut counts = BTreeMap::new();
-    for state in ClauseState::ALL {
-        counts.insert(state.name(), clauses.iter().filter(|clause| clause.state == *state).count());
-    }
-    ProfileResult {
+    let mut result = ProfileResult {
         name: profile.name.clone(),
         title_en: profile.title_en.clone(),
         title_zh: profile.title_zh.clone(),
         source: profile.source.clone(),
         counts_for_outcome: profile.asked_for,
-        outcome: outcome_of(&clauses),
-        counts,
+        outcome: RuleOutcome::NotApplicable,
+        counts: BTreeMap::new(),
         clauses,
-    }
+    };
+    count_states(&mut result);
+    result
+}
+
+/// What the clauses come to together.
+pub(super) fn count_states(profile: &mut ProfileResult) {
+    let count = |state: &ClauseState| profile.clauses.iter().filter(|clause| clause.state == *state).count();
+    profile.counts = ClauseState::ALL.iter().map(|state| (state.name(), count(state))).collect();
+    profile.outcome = outcome_of(&profile.clauses);
 }
 
 /// What is not decidable by any trace says nothing about the run, and what a person must decide leaves it open.
@@ -242,6 +247,7 @@ fn result(
         decidability: clause.decidability.letter(),
         state,
         findings,
+        set_aside: Vec::new(),
         reasons,
         phases: Vec::new(),
         seconds: 0.0,

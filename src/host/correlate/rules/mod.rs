@@ -180,6 +180,7 @@ pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> Ru
         title_zh: rule.title_zh,
         outcome,
         findings: judged.findings,
+        set_aside: Vec::new(),
         reasons,
         seconds: looked_at.iter().map(|summary| summary.seconds).sum(),
         events: looked_at.iter().map(|summary| summary.events).fold(0, u64::saturating_add),
