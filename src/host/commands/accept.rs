@@ -49,10 +49,8 @@ enum DecisionWord {
 /// Adds the review to the end of the file. What is in the file stays as it is.
 pub(super) fn accept(command: &AcceptCommand) -> Result<Exit, CommandError> {
     if !is_fingerprint(&command.fingerprint) {
-        let message = format!(
-            "\"{}\" is no fingerprint: reports give it, 32 characters of 0-9 and a-f",
-            command.fingerprint
-        );
+        let message =
+            format!("\"{}\" is no fingerprint: reports give it, 32 characters of 0-9 and a-f", command.fingerprint);
         return Err(CommandError::new(Exit::Usage, message));
     }
     for (option, text) in [("--reason", &command.reason), ("--author", &command.author)] {
@@ -60,7 +58,8 @@ pub(super) fn accept(command: &AcceptCommand) -> Result<Exit, CommandError> {
             return Err(CommandError::new(Exit::Usage, format!("{option} is empty: say it for those who come later")));
         }
     }
-    let before = if command.file.exists() { read_source(&command.file, "list of reviews")?.text } else { String::new() };
+    let before =
+        if command.file.exists() { read_source(&command.file, "list of reviews")?.text } else { String::new() };
     let word = match command.decision {
         DecisionWord::Accepted => "accepted",
         DecisionWord::Confirmed => "confirmed",

@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
-use crate::event::StreamEntry;
-use crate::host::correlate::regression::{Difference, Report, Tolerance};
+use crate::host::correlate::regression::{Difference, Report, Tolerance, judge_change};
 use crate::host::correlate::review::ReviewList;
+use crate::host::correlate::scenes;
 use crate::host::correlate::{CorrelateOptions, Correlator, Profile, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
-use crate::host::recording::{RecordingCondition, RecordingReader};
+use crate::host::recording::RecordingReader;
 use crate::host::report;
 use crate::host::toml_source::SourceFile;
 
@@ -120,6 +120,19 @@ fn read_reviews(paths: &[PathBuf], as_of: Option<jiff::civil::Date>) -> Result<R
 ///
 /// When the recording or the terms cannot be read, the terms are of another app, or a report cannot be written.
 pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    check_recordings(&[recording.to_owned()], options, out)
+}
+
+/// The same for several recordings of one app, told together.
+///
+/// # Errors
+///
+/// As [`check_recording`].
+pub fn check_recordings(
+    recordings: &[PathBuf],
+    options: &CheckOptions,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     let ontology = read_ontology(&options.data_types, &options.recipients)?;
     let source = read_source(&options.terms, "terms")?;
     let (terms, warnings) = DeclaredTerms::parse(&source, &ontology).map_err(|problems| {
@@ -141,12 +154,20 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
         );
         return Err(CommandError::new(Exit::BadData, message));
     }
-    let mut verdict = judge(recording, &terms, &ontology, profiles, options)?;
+    let mut verdicts = Vec::new();
+    for recording in recordings {
+        let verdict = judge(recording, &terms, &ontology, profiles.clone(), options)?;
+        verdicts.push((recording.display().to_string(), verdict));
+    }
+    let Some(mut verdict) = scenes::together(verdicts) else {
+        return Err(CommandError::new(Exit::Usage, "there is no recording to check"));
+    };
     reviews.apply(&mut verdict);
     verdict.baseline = baseline.map(|base| {
         let tolerance = Tolerance { percent: options.tolerance, ..Tolerance::default() };
         Difference::between(&base, &Report::from(&verdict), tolerance)
     });
+    judge_change(&mut verdict);
     write_files(&verdict, options)?;
     match options.format {
         ReportFormat::Text => report::text(&verdict, out),
@@ -203,12 +224,11 @@ fn judge(
 ) -> Result<Verdict, CommandError> {
     let reader = RecordingReader::open(recording)?;
     let force = options.force_terms;
-    let choices = CorrelateOptions {
-        any_package: force,
-        window_ns: Some(u64::from(options.window) * 1_000_000_000),
-    };
+    let choices = CorrelateOptions { any_package: force, window_ns: Some(u64::from(options.window) * 1_000_000_000) };
     let mut correlator = Correlator::with_options(terms, ontology, choices).with_profiles(profiles);
-    let condition = read_ahead(reader, |entry| correlator.add(entry))?;
+    let condition = reader
+        .read_beside(|entry| correlator.add(entry))
+        .map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
     let packages = correlator.packages_seen();
     if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {
         let named: Vec<&str> = packages.iter().take(5).map(String::as_str).collect();
@@ -222,30 +242,4 @@ fn judge(
         return Err(CommandError::new(Exit::BadData, message));
     }
     Ok(correlator.finish(&condition))
-}
-
-/// Entries handed over at once, and how many such batches wait: a few megabytes at most.
-const BATCH: usize = 512;
-const BATCHES: usize = 8;
-
-/// Gives every entry to `each`, in order, while a second thread decompresses and decodes the next ones.
-fn read_ahead(
-    mut reader: RecordingReader,
-    mut each: impl FnMut(&StreamEntry),
-) -> Result<RecordingCondition, CommandError> {
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::sync_channel::<Vec<StreamEntry>>(BATCHES);
-        let reading = scope.spawn(move || {
-            loop {
-                let batch: Vec<StreamEntry> = reader.by_ref().take(BATCH).collect();
-                if batch.is_empty() || sender.send(batch).is_err() {
-                    return reader.condition().clone();
-                }
-            }
-        });
-        for batch in receiver {
-            batch.iter().for_each(&mut each);
-        }
-        reading.join().map_err(|_| CommandError::new(Exit::Internal, "reading the recording broke off unexpectedly"))
-    })
 }

@@ -72,6 +72,7 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "candor check app.candor --terms app.toml --sarif app.sarif --junit app.xml",
             ),
             ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
+            ("One recording for each scene", "candor check start.candor search.candor --terms app.toml"),
             (
                 "Only what is new since the last release, without what was accepted",
                 "candor check app.candor --terms app.toml --baseline release.json --accepted accepted.toml",

@@ -125,9 +125,9 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct CheckCommand {
-    /// The recording
-    #[arg(value_name = "FILE")]
-    recording: PathBuf,
+    /// The recording; several of one app, such as one for each scene of a test, are told together
+    #[arg(value_name = "FILE", required = true)]
+    recordings: Vec<PathBuf>,
     #[command(flatten)]
     options: check::CheckOptions,
 }
@@ -188,7 +188,7 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Mark(command) => runtime()?.block_on(mark::mark(&daemon, &command)),
         Verb::Check(command) => {
             let mut out = terminal::stdout();
-            let exit = check::check_recording(&command.recording, &command.options, &mut out)?;
+            let exit = check::check_recordings(&command.recordings, &command.options, &mut out)?;
             out.flush().map_err(terminal::output_error)?;
             Ok(exit)
         }

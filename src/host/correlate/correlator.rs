@@ -16,8 +16,8 @@ use super::tally::{Proof, RateMeter, Tally};
 use super::ties::{FlowKey, FlowTally, RecentReadings, WINDOW_NS};
 use super::verdict::{Actor, Verdict};
 use crate::event::{
-    App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
-    ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
+    App, ClockAnchor, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec,
+    ProcessKey, ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
@@ -88,6 +88,8 @@ pub struct Correlator<'a> {
     header: Option<SessionHeader>,
     end: Option<SessionEnd>,
     clock: Clock,
+    /// The header gives no time at all, and no event has given one yet.
+    no_anchor: bool,
     pub(super) coverage: Coverage,
     /// Remembered answers: which types a path tells of.
     path_types: HashMap<String, Rc<[TypeId]>>,
@@ -140,6 +142,7 @@ impl<'a> Correlator<'a> {
             header: None,
             end: None,
             clock: Clock::default(),
+            no_anchor: false,
             coverage: Coverage::new(),
             path_types: HashMap::new(),
             no_types: Rc::from([]),
@@ -188,6 +191,7 @@ impl<'a> Correlator<'a> {
                 self.coverage.header(header);
                 if self.header.is_none() {
                     self.clock = Clock { started: header.started };
+                    self.no_anchor = header.started == ClockAnchor::default();
                     self.header = Some((**header).clone());
                 }
             }
@@ -218,6 +222,12 @@ impl<'a> Correlator<'a> {
     }
 
     fn event(&mut self, event: &Event) {
+        if self.no_anchor && event.time_ns > 0 {
+            // The session began when its first event happened, as far as anybody can know.
+            self.no_anchor = false;
+            self.clock.started.boot_ns = event.time_ns;
+            self.coverage.began(event.time_ns);
+        }
         self.coverage.event(event);
         if !self.is_judged(event) {
             return;

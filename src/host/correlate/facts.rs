@@ -110,7 +110,10 @@ pub(super) struct FlowTuple<'a> {
 }
 
 impl FlowTuple<'_> {
-    pub(super) fn order<'s>(&'s self, ontology: &'s Ontology) -> (&'s str, (&'s Destination, &'s Actor, &'s Phase, Effect)) {
+    pub(super) fn order<'s>(
+        &'s self,
+        ontology: &'s Ontology,
+    ) -> (&'s str, (&'s Destination, &'s Actor, &'s Phase, Effect)) {
         (ontology.data_types.id_of(self.data_type), self.contact.order())
     }
 }
@@ -232,6 +235,7 @@ impl Facts<'_> {
 
     fn evidence(&self, proof: &Proof) -> Evidence {
         Evidence {
+            recording: None,
             sequence: proof.sequence,
             at: self.clock.moment(proof.time_ns),
             kind: proof.kind,
@@ -263,6 +267,7 @@ impl Facts<'_> {
             findings: rules.iter().map(|result| result.findings.len()).sum(),
             app: self.checked_app(),
             session: self.checked_session(),
+            scenes: Vec::new(),
             rules,
             profiles,
             tuples: tuples::of(self),
@@ -302,7 +307,7 @@ impl Facts<'_> {
         CheckedSession {
             id: header.session_id,
             label: header.label,
-            started: Clock::date(header.started.wall_ns),
+            started: if self.clock.has_date() { Clock::date(header.started.wall_ns) } else { String::new() },
             seconds: Clock::seconds(self.seen.last_ns.saturating_sub(self.seen.started_ns)),
             end: self.end.as_ref().map(|end| end.reason.name()),
             events: self.seen.events(),
@@ -317,6 +322,7 @@ impl Facts<'_> {
         let (places, cut) =
             top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
         ObservedData {
+            recording: None,
             data_type: self.data_name(tuple.data_type),
             actor: tuple.actor.clone(),
             phase: tuple.phase.as_str().to_owned(),
@@ -338,6 +344,7 @@ impl Facts<'_> {
         let (places, cut) =
             top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
         ObservedRecipient {
+            recording: None,
             recipient: self.recipient_name(tuple),
             actor: tuple.actor.clone(),
             phase: tuple.phase.as_str().to_owned(),

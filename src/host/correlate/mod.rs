@@ -40,6 +40,7 @@ pub mod profiles;
 pub mod regression;
 pub mod review;
 pub mod rules;
+pub mod scenes;
 mod standing;
 mod tally;
 mod ties;

@@ -240,6 +240,9 @@ pub struct Disclosure {
 /// One row of what was observed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ObservedTuple {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// Stays the same for the same app, data type, recipient, phase and outcome, whatever the process, port or directory.
     pub fingerprint: String,
     /// The data type; absent when only contact was seen.

@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::facts::outcome_of_all;
 use super::fingerprint;
-use super::verdict::{VERDICT_SCHEMA, Verdict};
+use super::profiles::count_states;
+use super::verdict::{ClauseState, Finding, RecipientName, VERDICT_SCHEMA, Verdict};
 
 /// A verdict as a JSON report holds it, as far as versions are compared by it. Other fields are left alone.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -118,7 +120,9 @@ struct ReportFinding {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReportError {
     /// It has another schema.
-    #[error("it has the schema \"{0}\", and this version of candor compares reports of \"{VERDICT_SCHEMA}\"; make it again from its recording with `candor check --format json`")]
+    #[error(
+        "it has the schema \"{0}\", and this version of candor compares reports of \"{VERDICT_SCHEMA}\"; make it again from its recording with `candor check --format json`"
+    )]
     Schema(String),
 }
 
@@ -141,11 +145,8 @@ impl Report {
 
 impl From<&Verdict> for Report {
     fn from(verdict: &Verdict) -> Self {
-        let host = |name: &super::verdict::RecipientName| Host {
-            host: name.host.clone(),
-            standing: name.standing.to_owned(),
-        };
-        let finding = |finding: &super::verdict::Finding| ReportFinding {
+        let host = |name: &RecipientName| Host { host: name.host.clone(), standing: name.standing.to_owned() };
+        let finding = |finding: &Finding| ReportFinding {
             fingerprint: finding.fingerprint.clone(),
             message: finding.message.clone(),
         };
@@ -185,7 +186,10 @@ impl From<&Verdict> for Report {
             rules: verdict
                 .rules
                 .iter()
-                .map(|rule| ReportRule { id: rule.id.to_owned(), findings: rule.findings.iter().map(finding).collect() })
+                .map(|rule| ReportRule {
+                    id: rule.id.to_owned(),
+                    findings: rule.findings.iter().map(finding).collect(),
+                })
                 .collect(),
             profiles: verdict
                 .profiles
@@ -420,7 +424,7 @@ fn side(report: &Report) -> Side {
 /// The flows of a report, those of all programs put together; and its ties.
 fn flows(report: &Report) -> (BTreeMap<String, Flow>, BTreeMap<String, Flow>) {
     let (mut flows, mut ties) = (BTreeMap::new(), BTreeMap::new());
-    let mut add = |list: &mut BTreeMap<String, Flow>, flow: Flow| match list.get_mut(&flow.fingerprint) {
+    let add = |list: &mut BTreeMap<String, Flow>, flow: Flow| match list.get_mut(&flow.fingerprint) {
         Some(known) => known.count = known.count.saturating_add(flow.count),
         None => drop(list.insert(flow.fingerprint.clone(), flow)),
     };
@@ -502,4 +506,53 @@ fn doubts(base: &Report, new: &Report) -> Vec<String> {
         doubts.push(format!("phase {} is part of the new run and was not of the baseline", phase.phase));
     }
     doubts
+}
+
+/// The clause about changes that nobody was told of. One recording cannot decide it; two versions can.
+const CHANGE: &str = "cac-191/2.2";
+/// Rules whose new findings are changes that the terms do not tell.
+const UNTOLD: &[&str] = &["undeclared-collection", "undeclared-recipient", "unknown-recipient"];
+
+/// Decides, as far as a trace can, the clause about changes of what is collected: by what the verdict has and its baseline
+/// did not. What is new and in no terms was not told; whether a user was told of what the terms do say, no trace knows.
+pub fn judge_change(verdict: &mut Verdict) {
+    let Some(difference) = &verdict.baseline else { return };
+    let is_new = |fingerprint: &str| difference.new_findings.iter().any(|finding| finding.fingerprint == fingerprint);
+    let rules = verdict.rules.iter().filter(|rule| UNTOLD.contains(&rule.id)).flat_map(|rule| &rule.findings);
+    let untold: Vec<Finding> = rules.filter(|finding| is_new(&finding.fingerprint)).cloned().collect();
+    let mut reasons = difference.doubts.clone();
+    let done = difference.new_flows.iter().filter(|flow| flow.outcome == "done");
+    let told =
+        |flow: &&Flow| matches!(flow.disclosure.as_str(), "clear" | "vague" | "ambiguous" | "declared" | "first_party");
+    reasons.extend(done.filter(told).map(|flow| {
+        format!(
+            "{} is new since the baseline and declared: whether the users were told is not in a trace; \
+             `candor terms diff` compares the terms",
+            flow.in_words()
+        )
+    }));
+    let package = verdict.app.package.clone();
+    for profile in &mut verdict.profiles {
+        let name = profile.name.clone();
+        for clause in &mut profile.clauses {
+            let full = if clause.id.contains('/') { clause.id.clone() } else { format!("{name}/{}", clause.id) };
+            if full != CHANGE {
+                continue;
+            }
+            let told_under = format!("{name}/{}", clause.id);
+            clause.findings = untold.clone();
+            for finding in &mut clause.findings {
+                finding.message.push_str("; the baseline did not have it");
+                finding.fingerprint = fingerprint::of_finding(&told_under, finding.rule, &package, &finding.subject);
+            }
+            clause.reasons.clone_from(&reasons);
+            clause.state = match (clause.findings.is_empty(), clause.reasons.is_empty()) {
+                (false, _) => ClauseState::Indication,
+                (true, true) => ClauseState::NoneObserved,
+                (true, false) => ClauseState::CannotTell,
+            };
+        }
+        count_states(profile);
+    }
+    verdict.outcome = outcome_of_all(&verdict.rules, &verdict.profiles);
 }

@@ -192,7 +192,8 @@ impl ReviewList {
             let mut notes = Vec::new();
             findings.retain_mut(|finding| {
                 let at_rule = fingerprint::of_finding(finding.rule, finding.rule, &package, &finding.subject);
-                let names = |review: &&Review| review.fingerprint == finding.fingerprint || review.fingerprint == at_rule;
+                let names =
+                    |review: &&Review| review.fingerprint == finding.fingerprint || review.fingerprint == at_rule;
                 let Some(found) = self.reviews.iter().find(names) else { return true };
                 used.insert(found.fingerprint.clone());
                 finding.review = Some(found.clone());
@@ -227,11 +228,11 @@ impl ReviewList {
             }
             count_states(profile);
         }
-        let listed = |wanted: &dyn Fn(&Review) -> bool| self.reviews.iter().filter(|review| wanted(review)).cloned();
+        let is_used = |review: &&Review| used.contains(&review.fingerprint);
         verdict.reviews = ReviewSummary {
             set_aside,
-            expired: listed(&|review| review.expired && used.contains(&review.fingerprint)).collect(),
-            unknown: listed(&|review| !used.contains(&review.fingerprint)).collect(),
+            expired: self.reviews.iter().filter(is_used).filter(|review| review.expired).cloned().collect(),
+            unknown: self.reviews.iter().filter(|review| !is_used(review)).cloned().collect(),
         };
         verdict.findings = verdict.rules.iter().map(|rule| rule.findings.len()).sum();
         verdict.outcome = outcome_of_all(&verdict.rules, &verdict.profiles);

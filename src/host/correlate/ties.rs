@@ -13,7 +13,7 @@ use crate::event::ProcessKey;
 use crate::host::ontology::TypeId;
 
 /// How long after a reading a sending still counts as following it, when the user does not say.
-pub const WINDOW_NS: u64 = 10_000_000_000;
+pub(super) const WINDOW_NS: u64 = 10_000_000_000;
 
 /// One kind of data that a process read, and when it did so last.
 #[derive(Debug, Clone)]
@@ -79,19 +79,26 @@ impl RecentReadings {
     }
 
     /// Adds to `tied` what this process read in the window before, or during, the stretch in which it sent something.
-    pub(super) fn tie(&self, process: ProcessKey, from_ns: u64, to_ns: u64, window_ns: u64, tied: &mut Vec<TiedReading>) {
+    pub(super) fn tie(
+        &self,
+        process: ProcessKey,
+        from_ns: u64,
+        to_ns: u64,
+        window_ns: u64,
+        tied: &mut Vec<TiedReading>,
+    ) {
         let earliest = from_ns.saturating_sub(window_ns);
         for reading in self.by_process.get(&process).into_iter().flatten() {
             for (time_ns, sequence) in reading.latest.iter().filter(|(time, _)| (earliest..=to_ns).contains(time)) {
-                let entry = match tied.iter_mut().find(|entry| entry.data_type == reading.key.data_type) {
-                    Some(entry) => entry,
-                    None if tied.len() >= limits::TIED_TYPES => continue,
-                    None => {
-                        tied.push(TiedReading::new(reading.key.data_type));
-                        let Some(entry) = tied.last_mut() else { continue };
-                        entry
+                let known = tied.iter().position(|entry| entry.data_type == reading.key.data_type);
+                if known.is_none() {
+                    if tied.len() >= limits::TIED_TYPES {
+                        continue;
                     }
-                };
+                    tied.push(TiedReading::new(reading.key.data_type));
+                }
+                let index = known.unwrap_or(tied.len() - 1);
+                let Some(entry) = tied.get_mut(index) else { continue };
                 entry.add(*sequence, from_ns.saturating_sub(*time_ns));
             }
         }

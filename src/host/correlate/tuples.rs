@@ -46,11 +46,7 @@ fn foreground(phase: &Phase) -> Option<bool> {
 }
 
 fn rate(tally: &Tally) -> Rate {
-    Rate {
-        peak_per_second: tally.rate.peak_second,
-        peak_per_minute: tally.rate.peak,
-        period: tally.intervals.period(),
-    }
+    Rate { peak_per_second: tally.rate.peak_second, peak_per_minute: tally.rate.peak, period: tally.intervals.period() }
 }
 
 fn events(tally: &Tally) -> CappedEvents {
@@ -69,6 +65,7 @@ fn access(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &DataTuple<'_>) -
     let data_type = facts.data_name(tuple.data_type);
     let discloses = tuple.effect == Effect::Done && !matches!(tuple.standing, DataStanding::Weak);
     ObservedTuple {
+        recording: None,
         fingerprint: row_fingerprint(facts, &data_type.id, "", &tuple.phase, tuple.effect),
         data_type: Some(data_type),
         actor: TupleActor { actor: tuple.actor.clone(), sdk: None },
@@ -110,6 +107,7 @@ fn contact(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &ContactTuple<'_
     let recipient = facts.recipient_name(tuple);
     let disclosure = (tuple.effect == Effect::Done).then(|| discloser.of_flow(None, &tuple.parties)).flatten();
     ObservedTuple {
+        recording: None,
         fingerprint: row_fingerprint(facts, "", &recipient.host, &tuple.phase, tuple.effect),
         data_type: None,
         actor: TupleActor { actor: tuple.actor.clone(), sdk: sdk_of(facts, tuple, &recipient) },

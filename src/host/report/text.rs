@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::profile_text;
 use super::{bytes, duration, harmless, headline, without_statement};
 use crate::host::correlate::review::Review;
-use crate::host::correlate::verdict::{Finding, RuleResult, StatementRef};
+use crate::host::correlate::verdict::{Finding, Moment, RuleResult, StatementRef};
 use crate::host::correlate::{RuleOutcome, Verdict};
 
 pub(super) const STRONG: Style = Style::new().bold();
@@ -34,18 +34,24 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let session = &verdict.session;
     writeln!(
         out,
-        "{FAINT}{} against {}, {} events in {}, {} on {}{FAINT:#}",
+        "{FAINT}{} against {}, {} events in {}{} on {}{FAINT:#}",
         harmless(&verdict.app.package),
         harmless(&verdict.app.terms_file),
         session.events,
         duration(session.seconds),
-        session.started,
+        if session.started.is_empty() { String::new() } else { format!(", {}", session.started) },
         harmless(&session.device)
     )?;
     for rule in &verdict.rules {
         if !rule.findings.is_empty() {
             findings(rule, out)?;
         }
+    }
+    for scene in &verdict.scenes {
+        let colour = style(scene.outcome);
+        let outcome = scene.outcome.in_words();
+        let (recording, phases) = (harmless(&scene.recording), scene.phases.join(", "));
+        writeln!(out, "  {colour}{outcome:<14}{colour:#} {recording}, {} events in {phases}", scene.session.events)?;
     }
     reviewed(verdict, out)?;
     if let Some(difference) = &verdict.baseline {
@@ -70,6 +76,11 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
 
 fn heading(title: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{STRONG}{title}{STRONG:#}")
+}
+
+fn moment(moment: &Moment) -> String {
+    let date = if moment.wall.is_empty() { String::new() } else { format!(" ({})", moment.wall) };
+    format!("{:.3} s{date}", moment.seconds)
 }
 
 /// What people said about findings, where it changes something.
@@ -116,11 +127,13 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let phases: Vec<String> =
         finding.phases.iter().map(|phase| format!("{} ({}x)", phase.phase, phase.count)).collect();
     let span = if (finding.last.seconds - finding.first.seconds).abs() < 0.0005 {
-        format!("at {:.3} s ({})", finding.first.seconds, finding.first.wall)
+        format!("at {}", moment(&finding.first))
     } else {
         format!(
-            "from {:.3} s ({}) to {:.3} s, at most {} a minute",
-            finding.first.seconds, finding.first.wall, finding.last.seconds, finding.peak_per_minute
+            "from {} to {:.3} s, at most {} a minute",
+            moment(&finding.first),
+            finding.last.seconds,
+            finding.peak_per_minute
         )
     };
     writeln!(out, "    when:  {span}, in phase {}", phases.join(", "))?;
@@ -147,7 +160,8 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
             if evidence.hints.is_empty() { String::new() } else { format!(", hint: {}", evidence.hints.join(", ")) };
         writeln!(
             out,
-            "    {FAINT}event #{} {} at {:.3} s, pid {}: {} [{}{hints}]{FAINT:#}",
+            "    {FAINT}{}event #{} {} at {:.3} s, pid {}: {} [{}{hints}]{FAINT:#}",
+            evidence.recording.as_ref().map(|name| format!("{} ", harmless(name))).unwrap_or_default(),
             evidence.sequence,
             evidence.kind,
             evidence.at.seconds,

@@ -9,6 +9,7 @@
 //! every family of events that the clause needs was watched without loss, in a phase that was really part of the run.
 
 mod acts;
+mod app_type_39;
 mod cac_191;
 mod checks;
 mod clause;
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::fingerprint;
-use super::rules::{AllJudged, Judged};
+use super::rules::{AllJudged, Judged, NO_EVENT, NOTHING_KNOWN};
 use super::verdict::{ClauseResult, ClauseState, ProfileResult, RuleOutcome};
 use clause::Check;
 use rates::RateLimit;
@@ -53,8 +54,14 @@ pub struct BuiltIn {
 pub const DEFAULT_PROFILE: &str = "cac-191";
 
 /// Every profile that is built in as a table of clauses. Profiles of rates alone are files: see [`Profile::built_in`].
-pub const BUILT_IN: &[BuiltIn] =
-    &[cac_191::PROFILE, two_lists::PROFILE, play_data_safety::PROFILE, miit_164::PROFILE, gdpr_consent::PROFILE];
+pub const BUILT_IN: &[BuiltIn] = &[
+    cac_191::PROFILE,
+    two_lists::PROFILE,
+    play_data_safety::PROFILE,
+    miit_164::PROFILE,
+    gdpr_consent::PROFILE,
+    app_type_39::PROFILE,
+];
 
 /// Phases beyond the well-known ones that clauses ask for: the tester marks them with `candor mark NAME`.
 pub const PHASES_OF_CLAUSES: &[(&str, &str)] = &[
@@ -198,16 +205,18 @@ fn conclude(
     let mut reasons = judged.doubts;
     reasons.sort();
     reasons.dedup();
-    let never = "was never marked, so nothing is known about it";
+    let mut missing: Vec<String> = Vec::new();
     for phase in all.iter().filter(|phase| !was_exercised(phase)) {
-        reasons.push(format!("phase {phase} {never}"));
+        reasons.push(format!("phase {phase} was never marked, {NOTHING_KNOWN} it"));
+        missing.push((*phase).to_owned());
     }
     if !one_of.is_empty() && !one_of.iter().any(|phase| was_exercised(phase)) {
-        reasons.push(format!("none of the phases {} was marked, so nothing is known about them", one_of.join(", ")));
+        reasons.push(format!("none of the phases {} was marked, {NOTHING_KNOWN} them", one_of.join(", ")));
+        missing.extend(one_of.iter().map(|phase| (*phase).to_owned()));
     }
     reasons.extend(judged.not_applicable);
     if facts.judged.is_empty() {
-        reasons.push("no event of the app is in the recording".to_owned());
+        reasons.push(NO_EVENT.to_owned());
     }
     let blind: Vec<String> = if restricted {
         looked_at.iter().flat_map(|summary| facts.seen.blind_to(clause.families, Some(&summary.phase))).collect()
@@ -228,6 +237,7 @@ fn conclude(
     let mut result = result(clause, id, state, judged.findings, reasons);
     result.seconds = looked_at.iter().map(|summary| summary.seconds).sum();
     result.events = looked_at.iter().map(|summary| summary.events).fold(0, u64::saturating_add);
+    result.missing_phases = missing;
     result.phases = looked_at.iter().map(|summary| summary.phase.clone()).collect();
     result
 }
@@ -249,6 +259,7 @@ fn result(
         findings,
         set_aside: Vec::new(),
         reasons,
+        missing_phases: Vec::new(),
         phases: Vec::new(),
         seconds: 0.0,
         events: 0,

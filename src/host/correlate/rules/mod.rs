@@ -20,6 +20,11 @@ use super::facts::{ContactTuple, DataTuple, Facts, Part};
 use super::verdict::{Finding, RecipientName, RuleOutcome, RuleResult, StatementRef, Subject};
 use crate::event::Family;
 
+/// What every reason says that names a phase which was not part of the run.
+pub(super) const NOTHING_KNOWN: &str = "so nothing is known about";
+/// A run in which the app did nothing proves nothing.
+pub(super) const NO_EVENT: &str = "no event of the app is in the recording";
+
 /// The phase before the user has answered the privacy prompt.
 pub(super) const PRE_CONSENT: &str = "pre_consent";
 /// The phase after the user has refused.
@@ -158,10 +163,13 @@ pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> Ru
     reasons.sort();
     reasons.dedup();
     reasons.extend(facts.seen.blind_to(rule.families, phase));
+    if facts.judged.is_empty() {
+        reasons.push(NO_EVENT.to_owned());
+    }
     let outcome = if !judged.findings.is_empty() {
         RuleOutcome::Violation
     } else if let Some(missing) = missing {
-        let reason = format!("phase {} was never marked, so nothing is known about it", missing.name);
+        let reason = format!("phase {} was never marked, {NOTHING_KNOWN} it", missing.name);
         reasons = vec![reason];
         missing.when_missing
     } else if let Some(reason) = judged.not_applicable {
@@ -175,6 +183,7 @@ pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> Ru
     let looked_at: Vec<_> =
         facts.seen.phases().into_iter().filter(|summary| phase.is_none_or(|name| summary.phase == name)).collect();
     RuleResult {
+        missing_phases: missing.map(|phase| phase.name.to_owned()).into_iter().collect(),
         id: rule.id,
         title_en: rule.title_en,
         title_zh: rule.title_zh,
