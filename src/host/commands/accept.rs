@@ -29,7 +29,7 @@ pub(super) struct AcceptCommand {
     #[arg(long)]
     author: String,
     /// The last day on which it holds; what is accepted needs one
-    #[arg(long, value_name = "YYYY-MM-DD", required_if_eq("decision", "accepted"))]
+    #[arg(long, value_name = "YYYY-MM-DD")]
     expires: Option<Date>,
     /// The list of reviews to add it to; made if it does not exist
     #[arg(long, value_name = "FILE", default_value = "accepted.toml")]

@@ -98,6 +98,8 @@ pub struct Correlator<'a> {
     newest_phase: u16,
     actors: Vec<Actor>,
     actor_numbers: HashMap<Actor, u32>,
+    /// The actor of each process, as far as it was the same the last time: saves making its name to look for it.
+    actor_of_process: HashMap<ProcessKey, u32>,
     /// Whether events of the app in `newest_app` are judged.
     newest_app: Option<(App, bool)>,
     judged: BTreeSet<String>,
@@ -150,6 +152,7 @@ impl<'a> Correlator<'a> {
             newest_phase: 0,
             actors: Vec::new(),
             actor_numbers: HashMap::new(),
+            actor_of_process: HashMap::new(),
             newest_app: None,
             judged: BTreeSet::new(),
             left_out: BTreeSet::new(),
@@ -334,6 +337,9 @@ impl<'a> Correlator<'a> {
     }
 
     fn remembered_types(&mut self, path: &str) -> Rc<[TypeId]> {
+        if !self.ontology.data_types.may_know(path) {
+            return Rc::clone(&self.no_types);
+        }
         if let Some(types) = self.path_types.get(path) {
             return Rc::clone(types);
         }
@@ -416,9 +422,11 @@ impl<'a> Correlator<'a> {
 
     /// Notes a provider of another app whose data no table knows.
     pub(super) fn unknown_provider(&mut self, event: &Event, access: &ProviderAccess) {
-        if Effect::of(event.outcome) == Effect::Done
-            && (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority))
-        {
+        if Effect::of(event.outcome) != Effect::Done {
+            return;
+        }
+        self.unknown_data(event, access);
+        if (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority)) {
             let count = self.unknown_providers.entry(access.authority.clone()).or_insert(0);
             *count = count.saturating_add(1);
         }
@@ -490,6 +498,22 @@ impl<'a> Correlator<'a> {
     }
 
     pub(super) fn actor(&mut self, event: &Event) -> u32 {
+        let known = self.actor_of_process.get(&event.process.key).copied();
+        if let Some(number) = known
+            && self.actors.get(number as usize).is_some_and(|actor| is_actor(actor, event))
+        {
+            return number;
+        }
+        let number = self.actor_number(event);
+        // Forgetting everything now and then bounds memory; it is found again by its name.
+        if self.actor_of_process.len() >= limits::TUPLES {
+            self.actor_of_process.clear();
+        }
+        self.actor_of_process.insert(event.process.key, number);
+        number
+    }
+
+    fn actor_number(&mut self, event: &Event) -> u32 {
         let actor = actor_of(event);
         if let Some(number) = self.actor_numbers.get(&actor) {
             return *number;
@@ -604,6 +628,16 @@ fn app_label(event: &Event) -> String {
         (None, []) => format!("uid {}", event.user_id),
         (None, several) => several.join(" or "),
     }
+}
+
+/// Whether the event is this actor's.
+fn is_actor(actor: &Actor, event: &Event) -> bool {
+    let program = event.process.executable.as_deref().filter(|path| !path.is_empty()).unwrap_or(&event.process.name);
+    let same_app = match &event.app.package {
+        Some(package) => actor.app == *package,
+        None => actor.app == app_label(event),
+    };
+    same_app && actor.user_id == event.user_id && actor.program == program
 }
 
 pub(super) fn actor_of(event: &Event) -> Actor {

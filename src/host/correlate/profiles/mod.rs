@@ -24,7 +24,8 @@ mod two_lists;
 pub use clause::{Clause, Decidability, When};
 pub use file::Profile;
 
-pub(super) use acts::ActKey;
+pub(super) use acts::{ActKey, ActKind};
+pub(super) use flow_checks::of_acts;
 
 use std::collections::BTreeMap;
 

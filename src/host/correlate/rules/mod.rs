@@ -12,6 +12,7 @@ mod outside_declared_phase;
 mod rate_above_declared;
 mod undeclared_collection;
 mod undeclared_recipient;
+mod unknown_data;
 mod unknown_recipient;
 
 use std::collections::BTreeMap;
@@ -119,6 +120,15 @@ pub const ALL_RULES: &[Rule] = &[
         families: &[Family::Process, Family::Socket],
         phase: None,
         judge: unknown_recipient::judge,
+    },
+    Rule {
+        id: "unknown-data",
+        title_en: "Data of another app that nobody knows",
+        title_zh: "读取其他应用中类型不明的数据",
+        about: "What is read from a content provider of another installed app must be of a known type, so that it can be declared.",
+        families: &[Family::Process, Family::Provider],
+        phase: None,
+        judge: unknown_data::judge,
     },
     Rule {
         id: "outside-declared-phase",
