@@ -358,7 +358,7 @@ fn scenes_are_told_together() {
     assert_eq!(clause(&whole, "3.8").missing_phases, ["withdrawn"]);
     assert_eq!(whole.scenes.len(), 2);
     assert_eq!(whole.findings, 2);
-    assert_eq!(difference(&whole, &whole).same_flows, 2);
+    assert_eq!(difference(&whole, &whole).same_flows, 3);
     assert_eq!(scenes(&[("one", start.clone())]).scenes.len(), 0);
 
     // What one scene could not see, no other makes up for.
