@@ -27,12 +27,22 @@ need_packages() {
     for pair in "$@"; do
         command -v "${pair%%=*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%=*}" ] || missing+=("${pair#*=}")
     done
-    [ ${#missing[@]} -eq 0 ] && return
-    command -v apt-get >/dev/null ||
-        die "these Debian packages are missing and there is no apt-get to install them: ${missing[*]}"
-    step "installing Debian packages: ${missing[*]}"
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
-        >/dev/null || die "cannot install ${missing[*]}; try: apt-get install ${missing[*]}"
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+# install_packages PACKAGE...: from Debian.
+install_packages() {
+    command -v apt-get >/dev/null || die "these Debian packages are missing and there is no apt-get to install them: $*"
+    step "installing Debian packages: $*"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
+        >/dev/null || die "cannot install $*; try: apt-get install $*"
+}
+
+# need_python_environments: a Python that can make environments with pip in them; Debian has that in a package of its own,
+# which brings no command to look for.
+need_python_environments() {
+    need_packages python3=python3
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
 }
 
 # use_device: makes $work, a directory for this script, and sees to it that it goes when the script ends, together with the

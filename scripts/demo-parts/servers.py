@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Local servers for the demo: each name of the demo's DNS has its own loopback address, with HTTPS on 443 and HTTP on 80.
+"""Local servers: each name of the world's DNS has its own address, IPv4 or IPv6, with HTTPS on 443 and HTTP on 80.
 
 usage: servers.py CERTIFICATE KEY READY_FILE ADDRESS...
 
 Every request is answered with 200 and a few bytes; what was posted is read and forgotten. The process ends when its
-standard input closes, so that it cannot outlive the demo.
+standard input closes, so that it cannot outlive the script.
 """
 
 import http.server
+import socket
 import ssl
 import sys
 import threading
@@ -32,13 +33,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server6(http.server.ThreadingHTTPServer):
+    """The same over IPv6."""
+
+    address_family = socket.AF_INET6
+
+
 def main():
     certificate, key, ready_file, *addresses = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     for address in addresses:
-        plain = http.server.ThreadingHTTPServer((address, 80), Handler)
-        secure = http.server.ThreadingHTTPServer((address, 443), Handler)
+        kind = Server6 if ":" in address else http.server.ThreadingHTTPServer
+        plain, secure = kind((address, 80), Handler), kind((address, 443), Handler)
         secure.socket = context.wrap_socket(secure.socket, server_side=True)
         for server in (plain, secure):
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::process::Child;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::launch::{Gate, Launch, describe_status};
@@ -214,6 +214,32 @@ struct Recorder {
     duration: Option<Duration>,
     linger: Duration,
     reconnect: Duration,
+    signals: Signals,
+}
+
+/// Ways in which a person or a program ends a recording.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on they end the recording, not this process.
+    fn catch() -> Result<Self, CommandError> {
+        let internal =
+            |error: std::io::Error| CommandError::new(Exit::Internal, format!("cannot wait for signals: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(internal)?,
+            terminate: signal(SignalKind::terminate()).map_err(internal)?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// What [`Recorder::run`] leaves.
@@ -266,6 +292,8 @@ impl Recorder {
         };
         let session = client.start_session(&wish).await?;
         let session_id = session.header.session_id;
+        // Before anybody is told that it records: a program that reads the line may end the recording at once.
+        let signals = Signals::catch()?;
         say(format!(
             "session {session_id}, recording to {}; from another terminal: candor mark PHASE --session {session_id}",
             output.display()
@@ -287,6 +315,7 @@ impl Recorder {
                 duration: options.duration,
                 linger: options.linger,
                 reconnect: options.reconnect,
+                signals,
             }),
             Err(error) => {
                 // The first error is the one to tell.
@@ -303,10 +332,6 @@ impl Recorder {
         writer: &mut RecordingWriter,
         output: &Path,
     ) -> Result<Drained, CommandError> {
-        let internal =
-            |error: std::io::Error| CommandError::new(Exit::Internal, format!("cannot wait for signals: {error}"));
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
         let mut tick = tokio::time::interval(TICK);
         let mut progress = Progress::start();
         let mut received = Received::default();
@@ -353,8 +378,7 @@ impl Recorder {
                     // The daemon ends the session by itself when nothing of the tree is left.
                     stop_at = stop_at.min(Instant::now() + self.linger);
                 }
-                _ = interrupt.recv() => stop = true,
-                _ = terminate.recv() => stop = true,
+                () = self.signals.any() => stop = true,
                 () = sleep_until(stop_at), if !stopping => {
                     if command.is_some() && self.duration.is_none_or(|duration| progress.elapsed() < duration) {
                         progress.say("COMMAND has ended and the session has not: it left processes behind, or their ends cannot be seen here; tracing stops now (--linger waits longer)");

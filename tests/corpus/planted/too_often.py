@@ -1,0 +1,3 @@
+#!/usr/bin/env python3
+for _ in range(12):
+    open("/data/data/com.android.providers.calendar/databases/calendar.db", "rb").read(16)
