@@ -426,7 +426,7 @@ impl<'a> Correlator<'a> {
             return;
         }
         self.unknown_data(event, access);
-        if (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority)) {
+        if self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority) {
             let count = self.unknown_providers.entry(access.authority.clone()).or_insert(0);
             *count = count.saturating_add(1);
         }
