@@ -442,7 +442,7 @@ pub struct ObservedRecipient {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
-    /// `unexercised_statement`, `not_necessary`, `unconfirmed_draft`.
+    /// `unexercised_statement`, `not_necessary`, `may_access`, `unconfirmed_draft`.
     pub kind: &'static str,
     /// In one English sentence.
     pub message: String,
