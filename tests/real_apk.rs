@@ -40,7 +40,7 @@ fn line(place: &Provenance) -> u32 {
 /// What the other tools' words call the types of a foreground service.
 fn service_types(flags: u64) -> Vec<&'static str> {
     let names = ["dataSync", "mediaPlayback", "phoneCall", "location", "connectedDevice", "mediaProjection"];
-    names.into_iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| name).collect()
+    names.into_iter().enumerate().filter(|(bit, _)| (flags >> bit) & 1 == 1).map(|(_, name)| name).collect()
 }
 
 #[test]

@@ -252,7 +252,8 @@ fn part(key: &str) -> Option<Role> {
         return Some(Role::Aside);
     }
     if has(&["包名"]) {
-        return Some(Role::Package);
+        // "SDK名称/包名" has both, and the name tells more.
+        return Some(if key.contains("sdk名称") { Role::Name } else { Role::Package });
     }
     if has(&["目的", "purpose"]) {
         return Some(Role::Purpose);
@@ -405,6 +406,8 @@ mod tests {
             ("產品/類型", Role::Name),
             ("第三方公司名称", Role::Company),
             ("SDK提供方", Role::Company),
+            ("SDK名称/包名", Role::Name),
+            ("SDK包名", Role::Package),
             ("第三方名称", Role::ThirdParty),
             ("共享信息名称", Role::Data),
             ("收集的个人信息类型", Role::Data),

@@ -136,7 +136,7 @@ impl<'a> Strings<'a> {
             return Ok(String::from_utf8_lossy(text).into_owned());
         }
         let units: Vec<u16> =
-            text.chunks_exact(2).map(|pair| u16::from(byte(pair, 0)) | u16::from(byte(pair, 1)) << 8).collect();
+            text.chunks_exact(2).map(|pair| u16::from(byte(pair, 0)) | (u16::from(byte(pair, 1)) << 8)).collect();
         Ok(String::from_utf16_lossy(&units))
     }
 
@@ -148,7 +148,7 @@ impl<'a> Strings<'a> {
                 return Ok((at + 1, usize::from(first)));
             }
             let second = byte_at(self.bytes, at + 1)?;
-            Ok((at + 2, usize::from(first & 0x7f) << 8 | usize::from(second)))
+            Ok((at + 2, (usize::from(first & 0x7f) << 8) | usize::from(second)))
         };
         let (next, _) = length(start)?;
         length(next)
@@ -160,7 +160,7 @@ impl<'a> Strings<'a> {
             return Ok((start + 2, usize::from(first) * 2));
         }
         let second = short_at(self.bytes, start + 2)?;
-        Ok((start + 4, (usize::from(first & 0x7fff) << 16 | usize::from(second)) * 2))
+        Ok((start + 4, ((usize::from(first & 0x7fff) << 16) | usize::from(second)) * 2))
     }
 }
 

@@ -119,7 +119,7 @@ impl Reader<'_> {
         self.said.split = self.text(root, "split");
         let major = self.number(root, "android:versionCodeMajor").unwrap_or_default();
         let minor = self.number(root, "android:versionCode");
-        self.said.version_code = minor.map(|minor| u64::from(major) << 32 | u64::from(minor));
+        self.said.version_code = minor.map(|minor| (u64::from(major) << 32) | u64::from(minor));
         for sdk in root.children(&["uses-sdk"]) {
             self.said.min_sdk = self.number(sdk, "android:minSdkVersion").or(self.said.min_sdk);
             self.said.target_sdk = self.number(sdk, "android:targetSdkVersion").or(self.said.target_sdk);

@@ -93,7 +93,7 @@ fn compile_element(element: &Element, strings: &mut Vec<String>, out: &mut Vec<u
             Value::Reference(id) => (1, *id),
             Value::Other => (0, 0),
         };
-        attributes.extend(words(&[namespace, name, none, 8 | kind << 24, data]));
+        attributes.extend(words(&[namespace, name, none, 8 | (kind << 24), data]));
     }
     let count = u16::try_from(element.attributes.len()).unwrap();
     let head = words(&[element.line, none]);
@@ -122,7 +122,7 @@ fn table(configurations: &[(u32, &[Value])]) -> Vec<u8> {
                 Value::Reference(id) => (1, *id),
                 _ => (0, 0),
             };
-            entries.extend(words(&[8, 0, 8 | kind << 24, data]));
+            entries.extend(words(&[8, 0, 8 | (kind << 24), data]));
         }
         let count = u32::try_from(values.len()).unwrap();
         // Id 1, no flags; count; where entries start; configuration: size, operator, locale, six words more.
@@ -368,8 +368,10 @@ fn der(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
     let content = parts.concat();
     let length = content.len();
     let mut out = vec![tag];
-    if length > 0x7f {
-        out.extend([0x82, u8::try_from(length >> 8).unwrap()]);
+    match length {
+        0..=0x7f => {}
+        0x80..=0xff => out.push(0x81),
+        _ => out.extend([0x82, u8::try_from(length >> 8).unwrap()]),
     }
     out.push(u8::try_from(length & 0xff).unwrap());
     [out, content].concat()

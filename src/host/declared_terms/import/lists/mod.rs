@@ -10,7 +10,7 @@ use super::data::{self, System, bare_system_heading, system_in};
 use super::headings::{announces_list, is_general, is_nothing};
 use super::labels::{Role, can_be_label, labelled, role};
 use crate::host::declared_terms::{Confidence, NotUnderstood, NotUnderstoodReason, Statement};
-use crate::host::ontology::{Ontology, name_key};
+use crate::host::ontology::{DataName, Ontology, name_key};
 
 /// What a list is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -164,6 +164,13 @@ impl Lists<'_> {
 
     fn names_data(&self, text: &str) -> bool {
         data::names_data(text, &self.ontology.data_types)
+    }
+
+    /// Whether a text names data, or lists something that is data by a short name: "短信" alone, not within other words.
+    fn lists_data(&self, text: &str) -> bool {
+        let separators = |character: char| "、/,，;；:：()（）\n ".contains(character);
+        let is_type = |piece: &str| matches!(self.ontology.data_types.named(&name_key(piece)), Some(DataName::Type(_)));
+        self.names_data(text) || text.split(separators).any(|piece| !piece.is_empty() && is_type(piece))
     }
 
     /// Gives a text back when it names data or a third party.

@@ -42,11 +42,11 @@ impl Lists<'_> {
         for field in &entry.fields {
             let text = one_line(&field.value);
             let names_sdk = name_key(&text).contains("sdk") && !is_package(&text);
-            if !names_sdk && !self.names_data(&text) {
+            if !names_sdk && !self.lists_data(&text) {
                 continue;
             }
             let in_pieces = |back: &NotUnderstood| field.role == Role::Data && back.at == field.at;
-            let accounted = said.iter().any(|said| said.contains(&text))
+            let accounted = said.iter().any(|said| said.contains(title_words(&text)))
                 || back.iter().any(|back| back.wording.contains(&text) || in_pieces(back));
             let link = text.contains("://") || ["隐私", "政策", "协议", "声明"].iter().any(|word| text.contains(word));
             if accounted || (field.role == Role::Aside && link) {
@@ -113,13 +113,13 @@ impl Lists<'_> {
         self.found.tells_systems |= said_system.or(in_name).is_some();
 
         for field in entry.of(Role::Permission).cloned().collect::<Vec<_>>() {
-            if self.names_data(&field.value) {
+            if self.lists_data(&field.value) {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::Permission);
             }
         }
         for field in entry.of(Role::Aside).cloned().collect::<Vec<_>>() {
             let link = field.value.contains("://") || field.value.contains("隐私") || field.value.contains("政策");
-            if !link && self.names_data(&field.value) {
+            if !link && self.lists_data(&field.value) {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::NoLabel);
             }
         }

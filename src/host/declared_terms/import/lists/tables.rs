@@ -19,7 +19,9 @@ impl Lists<'_> {
             Some(row) => {
                 for above in 0..row {
                     self.section(table, above);
+                    self.leave_cells(table, above, |column| column > 0);
                 }
+                self.leave_unknown_heads(table, row);
                 (heads(table, row).unwrap_or_default(), row + 1)
             }
             None if self.sideways(table) => return,
@@ -43,6 +45,7 @@ impl Lists<'_> {
         let mut used = false;
         for row in first..rows {
             if let Some(again) = heads(table, row) {
+                self.leave_unknown_heads(table, row);
                 roles = settle(again);
                 heads_row = Some(row);
                 self.last_roles.clone_from(&roles);
@@ -93,6 +96,20 @@ impl Lists<'_> {
         {
             title.used = true;
         }
+    }
+
+    /// Gives back the cells of a row that name data or somebody, in the columns that are asked for.
+    fn leave_cells(&mut self, table: &Table, row: usize, wanted: impl Fn(usize) -> bool) {
+        for column in (0..table.width()).filter(|column| wanted(*column)) {
+            let Some(cell) = table.cell(row, column) else { continue };
+            let at = format!("table {}, row {}, column {}", table.number, row + 1, column + 1);
+            self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel);
+        }
+    }
+
+    /// Heads that are none that is known, and name data themselves.
+    fn leave_unknown_heads(&mut self, table: &Table, row: usize) {
+        self.leave_cells(table, row, |column| role(table.text(row, column)).is_none());
     }
 
     /// A row that is one cell: a heading within the table.
