@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use candor::event::{Event, Gap, SessionEnd, SessionEndReason, Stage, StreamEntry};
 use candor::wire::proto;
 use candor::wire::proto::candor_service_client::CandorServiceClient;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 use support::{DEADLINE, connect, until};
 use tonic::transport::Channel;
 
@@ -31,7 +32,9 @@ impl Running {
     }
 
     fn kill(&mut self) {
-        let _ = kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGKILL);
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        // With all that it started, when it leads a group: `timeout` killed alone leaves its shell behind, which never ends.
+        let _ = if getpgid(Some(pid)) == Ok(pid) { killpg(pid, Signal::SIGKILL) } else { kill(pid, Signal::SIGKILL) };
         let _ = self.0.wait();
     }
 }
@@ -44,7 +47,7 @@ impl Drop for Running {
 
 /// Ends by itself.
 fn load(script: &str) -> Running {
-    Running(Command::new("timeout").args(["60", "sh", "-c", script]).spawn().unwrap())
+    Running(Command::new("timeout").args(["60", "sh", "-c", script]).process_group(0).spawn().unwrap())
 }
 
 /// A daemon process with a directory of its own.
@@ -135,7 +138,10 @@ async fn read(client: &mut CandorServiceClient<Channel>, session_id: &str, from_
                 StreamEntry::Event(event) => whole.events.push(*event),
                 StreamEntry::Gap(gap) => whole.gaps.push(gap),
                 StreamEntry::End(end) => whole.end = Some(*end),
-                StreamEntry::Header(_) | StreamEntry::Totals(_) => {}
+                StreamEntry::Header(_)
+                | StreamEntry::Totals(_)
+                | StreamEntry::SelfTest(_)
+                | StreamEntry::ClockChange(_) => {}
             }
         }
     }
@@ -349,14 +355,14 @@ fn counted_load(opens: u32) -> Running {
 #[ignore = "needs root: run by scripts/test"]
 async fn what_a_ring_of_one_page_loses_is_what_a_large_one_delivers_more() {
     use candor::device::daemon::{Daemon, DaemonOptions, ListenAddress, ProbeSource};
-    use candor::device::probe::ebpf::EbpfOptions;
+    use candor::device::probe::tiers::ProbeOptions;
 
     const OPENS: u32 = 20_000;
     let mut acts = Vec::new();
     for ring_bytes in [8 << 20, 4096] {
         let temporary = tempfile::tempdir().unwrap();
         let socket = temporary.path().join("s");
-        let probes = ProbeSource::Kernel(EbpfOptions { ring_bytes, ..EbpfOptions::default() });
+        let probes = ProbeSource::Kernel(ProbeOptions { ring_bytes, ..ProbeOptions::default() });
         let listen = ListenAddress::Unix(socket.clone());
         let daemon = Daemon::start(DaemonOptions { listen, probes, ..DaemonOptions::default() }).await.unwrap();
         let mut client = CandorServiceClient::new(connect(&socket).await);
@@ -427,7 +433,10 @@ async fn a_recording_goes_on_over_the_death_of_its_daemon() {
             StreamEntry::Event(event) => sequences.push(event.sequence),
             StreamEntry::Gap(gap) => reasons.push((gap.reason, gap.count)),
             StreamEntry::End(of) => end = Some(*of),
-            StreamEntry::Header(_) | StreamEntry::Totals(_) => {}
+            StreamEntry::Header(_)
+            | StreamEntry::Totals(_)
+            | StreamEntry::SelfTest(_)
+            | StreamEntry::ClockChange(_) => {}
         }
     }
     let end = end.unwrap();

@@ -19,7 +19,7 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::tiers::{self, ProbeOptions};
-use crate::device::probe::{Probe, ProbeError, RawBatch, replay};
+use crate::device::probe::{Probe, ProbeError, RawBatch, platform, replay};
 use crate::device::raw_capture::CaptureWriter;
 use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;

@@ -134,7 +134,13 @@ impl Session {
                 // In another boot, that clock is gone.
                 to_ns: if header.device.boot_id == boot_id { now.boot_ns } else { u64::MAX },
             };
-            let end = SessionEnd { reason: SessionEndReason::Interrupted, totals, probes: header.probes.clone() };
+            let end = SessionEnd {
+                reason: SessionEndReason::Interrupted,
+                totals,
+                probes: header.probes.clone(),
+                // Those that were made stand in the spool; the one of the end was not.
+                self_tests: Vec::new(),
+            };
             [StreamEntry::Gap(gap), StreamEntry::End(Box::new(end))]
         });
         let spool = Spool::found(found, disked);

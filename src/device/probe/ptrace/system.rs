@@ -66,7 +66,7 @@ fn request(request: u32, thread: u32, address: usize, data: usize) -> nix::Resul
     // SAFETY: the requests made here take numbers, or (GETEVENTMSG, GET_SYSCALL_INFO) write at most as many bytes as the
     // callers' buffers hold, which they pass the addresses of.
     let result = unsafe { libc::ptrace(request as _, thread as libc::pid_t, address, data) };
-    Errno::result(result).map(|result| result as i64)
+    Errno::result(result)
 }
 
 /// Begins to trace a thread, without stopping it.
