@@ -21,4 +21,5 @@ pub mod self_test;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod spool_files;
 pub mod token;

@@ -16,7 +16,7 @@ use super::launch::{Gate, Launch, describe_status};
 use super::progress::{Progress, Received, minutes};
 use super::terminal::{counted, grouped, say};
 use super::{CommandError, Exit};
-use crate::event::{Phase, Selection, SessionEndReason};
+use crate::event::{Phase, ProbeId, Selection, SessionEndReason};
 use crate::host::client::{Address, ClientError, DaemonClient, Delivery, ResumingStream, SessionWish};
 use crate::host::recording::{RecordingWriter, Written};
 
@@ -333,6 +333,8 @@ impl Recorder {
             let _ = client.stop_session(&session.header.session_id).await;
             return Err(CommandError::new(Exit::InputOutput, format!("cannot write {}: {error}", path.display())));
         }
+        let by_stops =
+            session.header.probes.iter().any(|status| status.probe == ProbeId::Ptrace && status.state.sees());
         let session_id = session.header.session_id;
         // Before anybody is told that it records: a program that reads the line may end the recording at once.
         let signals = Signals::catch()?;
@@ -343,7 +345,7 @@ impl Recorder {
         let opened = async {
             let stream = client.stream(&session_id).await?;
             let child = match gate {
-                Some(gate) => Some(Gate::open(gate).await?),
+                Some(gate) => Some(Gate::open(gate, by_stops).await?),
                 None => None,
             };
             Ok::<_, CommandError>((stream, child))

@@ -47,7 +47,14 @@ impl Clock {
         } else {
             -Self::seconds(self.started.boot_ns - time_ns)
         };
-        Moment { seconds, wall: Self::date(self.anchor_of(time_ns).wall_time_ns(time_ns)) }
+        let wall =
+            if self.has_date() { Self::date(self.anchor_of(time_ns).wall_time_ns(time_ns)) } else { String::new() };
+        Moment { seconds, wall }
+    }
+
+    /// Whether the recording says what time of day it was. Without, dates are left empty: 1970 would be a lie.
+    pub(super) fn has_date(&self) -> bool {
+        self.started.wall_ns > 0
     }
 
     /// A wall-clock time in RFC 3339, with milliseconds, in UTC.
@@ -79,5 +86,11 @@ mod tests {
         assert_eq!(clock.moment(19 * second).wall, "2023-11-14T22:13:29.000Z");
         assert_eq!(clock.moment(21 * second).wall, "2023-11-14T23:13:31.000Z", "an hour later by the clock");
         assert!((clock.moment(21 * second).seconds - 11.0).abs() < 1e-9, "the session itself is 11 s old");
+    }
+
+    #[test]
+    fn without_an_anchor_there_is_no_date() {
+        let clock = Clock::new(ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 0 });
+        assert_eq!(clock.moment(12_000_000_000).wall, "");
     }
 }
