@@ -10,6 +10,7 @@ use candor::host::correlate::rules::ALL_RULES;
 use verdict_support::*;
 
 const PHOTO: &str = "/storage/emulated/0/DCIM/Camera/IMG_1.jpg";
+const OWN_FILE: &str = "/data/data/com.example.shop/files/state";
 const MAC: &str = "/sys/class/net/wlan0/address";
 const CONTACTS: &str = "/data/data/com.android.providers.contacts/databases/contacts2.db";
 
@@ -104,6 +105,14 @@ fn breaches() -> Vec<(&'static str, Session, Vec<&'static str>)> {
             vec!["unknown-recipient 192.0.2.77", "unknown-recipient who.example"],
         ),
         (
+            "unknown-data",
+            with(&|session| {
+                let query = access(ProviderMethod::Query, "com.example.notes.p", "/all", None, "com.example.notes");
+                session.event(Outcome::Ok, query);
+            }),
+            vec!["unknown-data com.example.notes.p"],
+        ),
+        (
             "outside-declared-phase",
             with(&|session| {
                 session.open(PHOTO).contact("alog.umeng.com", "127.0.0.12");
@@ -157,7 +166,7 @@ fn each_rule_is_blind_to_what_its_families_lack() {
                 })
                 .collect();
             let mut session = Session::with_probes(probes);
-            session.phase("refused").phase("foreground");
+            session.phase("refused").phase("foreground").open(OWN_FILE);
             let verdict = judge(&session.end());
             assert_eq!(verdict.outcome, CannotTell);
             for entry in ALL_RULES {
@@ -173,7 +182,7 @@ fn each_rule_is_blind_to_what_its_families_lack() {
 #[test]
 fn polling_alone_proves_no_absence() {
     let probes = all_attached().into_iter().map(|status| ProbeStatus { probe: ProbeId::Procfs, ..status }).collect();
-    let verdict = judge(&Session::with_probes(probes).phase("foreground").end());
+    let verdict = judge(&Session::with_probes(probes).phase("foreground").open(OWN_FILE).end());
     assert_eq!(verdict.outcome, CannotTell);
     // Beside a probe that watches, what else is partial does not matter.
     let mut probes = all_attached();
@@ -183,7 +192,7 @@ fn polling_alone_proves_no_absence() {
         state: ProbeState::Partial,
         reason: "samples".to_owned(),
     });
-    assert_eq!(judge(&Session::with_probes(probes).phase("foreground").end()).outcome, NoneObserved);
+    assert_eq!(judge(&Session::with_probes(probes).phase("foreground").open(OWN_FILE).end()).outcome, NoneObserved);
 }
 
 #[test]
@@ -295,6 +304,52 @@ fn denials_name_the_line_they_stand_in() {
         .map(|finding| finding.contradicts.as_ref().unwrap().place.line)
         .collect();
     assert_eq!(lines, [4, 3]);
+}
+
+/// A self-test in which one family was not seen and another could not be tested.
+fn self_test(moment: SelfTestMoment, not_seen: Option<Family>) -> SelfTest {
+    let result = |family: Family| {
+        let (state, reason) = match family {
+            Family::Provider => (SelfTestState::NotTested, "no provider is asked"),
+            family if Some(family) == not_seen => (SelfTestState::NotSeen, "a connection did not come out"),
+            _ => (SelfTestState::Seen, ""),
+        };
+        SelfTestResult { family, state, latency_ns: None, reason: reason.to_owned() }
+    };
+    SelfTest { moment, time_ns: START, results: Family::TRACED.iter().copied().map(result).collect() }
+}
+
+#[test]
+fn a_known_act_that_was_not_seen_makes_its_family_one_that_cannot_be_told() {
+    let judged = |entry: Option<SelfTest>, at_end: Option<SelfTest>| {
+        let mut session = honest();
+        session.entries.extend(entry.map(|test| StreamEntry::SelfTest(Box::new(test))));
+        let mut entries = session.end();
+        if let Some(StreamEntry::End(end)) = entries.last_mut() {
+            end.self_tests.extend(at_end);
+        }
+        judge(&entries)
+    };
+    let (start, end) = (SelfTestMoment::Start, SelfTestMoment::End);
+    assert_eq!(judged(Some(self_test(start, None)), Some(self_test(end, None))).outcome, NoneObserved);
+    let unseen = Some(Family::Socket);
+    for verdict in [
+        judged(Some(self_test(start, unseen)), None),
+        judged(None, Some(self_test(end, unseen))),
+        judged(Some(self_test(start, unseen)), Some(self_test(start, unseen))),
+    ] {
+        assert_eq!(verdict.outcome, CannotTell);
+        let watched = |family: &str| verdict.coverage.families.iter().find(|one| one.family == family).unwrap();
+        let socket = watched("socket");
+        assert!(!socket.watched && socket.reasons.len() == 1, "{socket:?}");
+        assert!(socket.reasons[0].contains("did a known act of the socket family and did not see it"), "{socket:?}");
+        assert!(watched("file").watched && watched("provider").watched);
+        assert_eq!(rule(&verdict, "unknown-recipient").outcome, CannotTell);
+        assert_eq!(rule(&verdict, "undeclared-collection").outcome, NoneObserved);
+        let mut text = Vec::new();
+        candor::host::report::text(&verdict, &mut text).unwrap();
+        assert!(String::from_utf8(text).unwrap().contains("a connection did not come out"));
+    }
 }
 
 #[test]

@@ -72,8 +72,35 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "candor check app.candor --terms app.toml --sarif app.sarif --junit app.xml",
             ),
             ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
+            ("One recording for each scene", "candor check start.candor search.candor --terms app.toml"),
+            (
+                "Only what is new since the last release, without what was accepted",
+                "candor check app.candor --terms app.toml --baseline release.json --accepted accepted.toml",
+            ),
         ],
         exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "diff",
+        examples: &[
+            ("What is new in this version", "candor diff release.json verdict.json"),
+            ("Counts may double", "candor diff release.json verdict.json --tolerance 100 --format json"),
+        ],
+        exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, InputOutput],
+    },
+    Lesson {
+        command: "accept",
+        examples: &[
+            (
+                "Tolerate a finding for a while",
+                "candor accept eb9aba4bdfd96cdb5e00851a29c9d134 --reason TICKET-17 --author lee --expires 2030-06-30",
+            ),
+            (
+                "It is so, and it counts",
+                "candor accept eb9aba4bdfd96cdb5e00851a29c9d134 --as confirmed --reason reproduced --author lee",
+            ),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, CannotCreate],
     },
     Lesson {
         command: "rules",
@@ -95,10 +122,17 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "From the Data safety form",
                 "candor terms import data-safety form.csv --package com.example.app -o form.toml",
             ),
+            (
+                "From the app's package: what it may access",
+                "candor terms import apk app.apk -o manifest.toml && candor terms merge app.toml manifest.toml -o both.toml",
+            ),
+            ("What was not understood, and every statement beside its wording", "candor terms show app.toml"),
+            ("What changed between two versions of the terms", "candor terms diff old.toml new.toml"),
             ("Which statement covers it", "candor terms explain IMEI umeng --terms app.toml"),
             ("Every mistake of a terms file at once", "candor terms lint app.toml"),
             ("For an editor or a build server", "candor terms lint app.toml --format json"),
             ("What data_types can name", "candor terms types"),
+            ("For editors that complete TOML", "candor terms schema > terms.schema.json"),
         ],
         exits: &[Done, CannotTell, Usage, BadData, NoInput, CannotCreate, InputOutput],
     },

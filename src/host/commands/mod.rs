@@ -5,7 +5,9 @@
 //!   passed in by the binary ([`StartEmbedded`]).
 //! * **Test it:** `cargo test host::commands`, `tests/cli_help.rs`, `tests/cli_errors.rs`.
 
+mod accept;
 pub mod check;
+mod diff;
 mod embedded;
 mod errors;
 mod event_line;
@@ -95,6 +97,10 @@ enum Verb {
     Mark(mark::MarkCommand),
     /// Check a recording against declared terms
     Check(CheckCommand),
+    /// Compare the reports of two versions of an app
+    Diff(diff::DiffCommand),
+    /// Note what was decided about a finding, for `candor check --accepted`
+    Accept(accept::AcceptCommand),
     /// List the rules and profiles that `candor check` knows
     Rules(rules::RulesCommand),
     /// Lint declared terms, and list what they can name
@@ -119,9 +125,9 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct CheckCommand {
-    /// The recording
-    #[arg(value_name = "FILE")]
-    recording: PathBuf,
+    /// The recording; several of one app, such as one for each scene of a test, are told together
+    #[arg(value_name = "FILE", required = true)]
+    recordings: Vec<PathBuf>,
     #[command(flatten)]
     options: check::CheckOptions,
 }
@@ -182,10 +188,12 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Mark(command) => runtime()?.block_on(mark::mark(&daemon, &command)),
         Verb::Check(command) => {
             let mut out = terminal::stdout();
-            let exit = check::check_recording(&command.recording, &command.options, &mut out)?;
+            let exit = check::check_recordings(&command.recordings, &command.options, &mut out)?;
             out.flush().map_err(terminal::output_error)?;
             Ok(exit)
         }
+        Verb::Diff(command) => diff::diff(&command),
+        Verb::Accept(command) => accept::accept(&command),
         Verb::Rules(command) => rules::rules(&command),
         Verb::Terms(command) => terms::terms(&command),
         Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),

@@ -33,6 +33,17 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 );
             }
             Effect::Done => {
+                if let Some(period) =
+                    tuple.tally.intervals.period().filter(|_| !matches!(tuple.standing, DataStanding::Weak))
+                {
+                    note(
+                        "fixed_interval",
+                        format!(
+                            "{} read {} at a fixed interval of {:.1} s in phase {} ({} pauses, half of them within {:.1} s of it)",
+                            tuple.actor.app, name.id, period.seconds, tuple.phase, period.pauses, period.jitter_seconds
+                        ),
+                    );
+                }
                 if let DataStanding::Declared { exact: false, statements } = &tuple.standing
                     && let Some(statement) = statements.first()
                 {
@@ -118,8 +129,19 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
             ),
         );
     }
+    if facts.header.is_some() && !facts.clock.has_date() {
+        note(
+            "no_clock_anchor",
+            "the header of the recording has no wall-clock time: dates are not known, and seconds count from its clock of \
+             the device, or from the first event"
+                .to_owned(),
+        );
+    }
     unexercised(facts, &mut note);
     not_necessary(facts, &mut note);
+    for access in facts.terms.undeclared_access(facts.ontology) {
+        note("may_access", format!("{} ({})", access.in_words(facts.ontology), place_in_words(&access.access.place)));
+    }
     drafts::notices(facts, &mut note);
     notices.into_iter().collect()
 }

@@ -3,65 +3,22 @@
 use std::io::{self, Read};
 
 use super::{Damage, FORMAT_NUMBER};
+use crate::frames::{self, COMPRESSION_ZSTD, FrameHeader, KIND_STREAM_MESSAGES};
+pub(super) use crate::frames::{FILE_HEADER_LENGTH, FRAME_HEADER_LENGTH, FileHeader, LONGEST_MESSAGE, MARKER};
 
 /// The first bytes of a recording. Not text, so that it is not taken for one; the line feed shows when a transfer changed
 /// line ends.
 pub(super) const MAGIC: [u8; 8] = *b"\x89CANDOR\n";
-/// The first bytes of a frame.
-pub(super) const MARKER: [u8; 8] = *b"\xffC\xfed\xffF\xfer";
-pub(super) const FILE_HEADER_LENGTH: usize = 16;
-pub(super) const FRAME_HEADER_LENGTH: usize = 32;
-/// The longest message of a frame, before compression. Bounds the memory of a reader.
-pub(super) const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
-/// The longest payload: what does not compress grows a little.
-const LONGEST_PAYLOAD: usize = LONGEST_MESSAGE + 64 * 1024;
-
-const KIND_STREAM_MESSAGES: u8 = 1;
-const COMPRESSION_ZSTD: u8 = 1;
 /// Level 1: half the size of level 0's result costs three times as much, and a recording is written while an app is driven.
 const COMPRESSION_LEVEL: i32 = 1;
 
 /// The header of a file.
 pub(super) fn file_header() -> [u8; FILE_HEADER_LENGTH] {
-    let mut header = [0; FILE_HEADER_LENGTH];
-    let (fields, checksum) = header.split_at_mut(FILE_HEADER_LENGTH - 4);
-    let (magic, rest) = fields.split_at_mut(MAGIC.len());
-    magic.copy_from_slice(&MAGIC);
-    let (number, _zero) = rest.split_at_mut(2);
-    number.copy_from_slice(&FORMAT_NUMBER.to_le_bytes());
-    checksum.copy_from_slice(&crc32fast::hash(fields).to_le_bytes());
-    header
-}
-
-/// What the first bytes of a file say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileHeader {
-    /// A recording of the format we read.
-    Good,
-    /// A recording of another format.
-    OtherFormat(u16),
-    /// Magic or checksum is wrong.
-    Bad,
+    frames::file_header(MAGIC, FORMAT_NUMBER)
 }
 
 pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
-    let Some(header) = bytes.first_chunk::<FILE_HEADER_LENGTH>() else { return FileHeader::Bad };
-    let (fields, checksum) = header.split_at(FILE_HEADER_LENGTH - 4);
-    if !fields.starts_with(&MAGIC) || checksum != crc32fast::hash(fields).to_le_bytes() {
-        return FileHeader::Bad;
-    }
-    match u16_at(fields, MAGIC.len()) {
-        FORMAT_NUMBER => FileHeader::Good,
-        other => FileHeader::OtherFormat(other),
-    }
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> u16 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u16::from_le_bytes(*chunk))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    frames::read_file_header(bytes, MAGIC, FORMAT_NUMBER)
 }
 
 /// Makes frames.
@@ -91,59 +48,12 @@ impl Encoder {
             ));
         }
         let payload = self.compressor.compress(message)?;
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        let header = FrameHeader::of(KIND_STREAM_MESSAGES, COMPRESSION_ZSTD, self.number, message.len(), &payload);
         self.frame.clear();
-        self.frame.extend_from_slice(&MARKER);
-        self.frame.extend_from_slice(&[KIND_STREAM_MESSAGES, COMPRESSION_ZSTD, 0, 0]);
-        self.frame.extend_from_slice(&self.number.to_le_bytes());
-        self.frame.extend_from_slice(&length(&payload)?.to_le_bytes());
-        self.frame.extend_from_slice(&length(message)?.to_le_bytes());
-        self.frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        self.frame.extend_from_slice(&crc32fast::hash(&self.frame).to_le_bytes());
+        self.frame.extend_from_slice(&header.map_err(io::Error::other)?.to_bytes());
         self.frame.extend_from_slice(&payload);
         self.number = self.number.wrapping_add(1);
         Ok(&self.frame)
-    }
-}
-
-/// The header of a frame whose marker and checksum are right. The lengths are as they were written; whether they are
-/// reasonable is for [`FrameHeader::refusal`] to say.
-#[derive(Debug, Clone, Copy)]
-struct FrameHeader {
-    kind: u8,
-    compression: u8,
-    number: u32,
-    payload_length: usize,
-    message_length: usize,
-    payload_checksum: u32,
-}
-
-impl FrameHeader {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let header = bytes.first_chunk::<FRAME_HEADER_LENGTH>()?;
-        let (fields, checksum) = header.split_at(FRAME_HEADER_LENGTH - 4);
-        if !fields.starts_with(&MARKER) || checksum != crc32fast::hash(fields).to_le_bytes() {
-            return None;
-        }
-        Some(Self {
-            kind: fields.get(8).copied()?,
-            compression: fields.get(9).copied()?,
-            number: u32_at(fields, 12),
-            payload_length: usize::try_from(u32_at(fields, 16)).ok()?,
-            message_length: usize::try_from(u32_at(fields, 20)).ok()?,
-            payload_checksum: u32_at(fields, 24),
-        })
-    }
-
-    /// Why a frame of these lengths is not read. Asked before anything is allocated for it.
-    fn refusal(&self) -> Option<String> {
-        if self.payload_length > LONGEST_PAYLOAD || self.message_length > LONGEST_MESSAGE {
-            return Some(format!(
-                "a frame claims {} bytes that expand to {}, more than a frame may have",
-                self.payload_length, self.message_length
-            ));
-        }
-        None
     }
 }
 
@@ -152,18 +62,43 @@ pub(super) fn frame_begins(bytes: &[u8]) -> bool {
     FrameHeader::read(bytes).is_some()
 }
 
+/// A frame as it is in the file: checked, and still compressed.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// Offset of the frame.
+    pub(super) offset: u64,
+    /// Length of the frame.
+    pub(super) length: u64,
+    payload: Vec<u8>,
+    message_length: usize,
+}
+
+/// Decompresses frames, one after another or beside each other: frames do not depend on each other.
+pub(super) struct Unpacker {
+    decompressor: zstd::bulk::Decompressor<'static>,
+}
+
+impl Unpacker {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { decompressor: zstd::bulk::Decompressor::new()? })
+    }
+
+    /// The message of a frame; or why there is none.
+    pub(super) fn unpack(&mut self, packed: &Packed) -> Result<Vec<u8>, String> {
+        let mut message = Vec::with_capacity(packed.message_length);
+        match self.decompressor.decompress_to_buffer(&packed.payload, &mut message) {
+            Ok(length) if length == packed.message_length => Ok(message),
+            Ok(length) => Err(format!("a frame expands to {length} bytes instead of {}", packed.message_length)),
+            Err(error) => Err(format!("a frame cannot be decompressed: {error}")),
+        }
+    }
+}
+
 /// What [`Scanner::next`] found.
 #[derive(Debug)]
 pub(super) enum Scanned {
-    /// The message of a frame; where the frame is, for damage found in the message.
-    Message {
-        /// Offset of the frame.
-        offset: u64,
-        /// Length of the frame.
-        length: u64,
-        /// The decompressed message.
-        message: Vec<u8>,
-    },
+    /// A frame whose checksum is right.
+    Frame(Packed),
     /// A stretch that could not be read.
     Damage(Damage),
 }
@@ -177,7 +112,6 @@ pub(super) struct Scanner<R> {
     /// Offset in the file of `buffer[start]`.
     offset: u64,
     input_ended: bool,
-    decompressor: zstd::bulk::Decompressor<'static>,
     next_number: u32,
     /// What made the input unreadable from here on.
     read_error: Option<io::Error>,
@@ -187,17 +121,8 @@ pub(super) struct Scanner<R> {
 const READ_SIZE: usize = 256 * 1024;
 
 impl<R: Read> Scanner<R> {
-    pub(super) fn new(input: R) -> io::Result<Self> {
-        Ok(Self {
-            input,
-            buffer: Vec::new(),
-            start: 0,
-            offset: 0,
-            input_ended: false,
-            decompressor: zstd::bulk::Decompressor::new()?,
-            next_number: 0,
-            read_error: None,
-        })
+    pub(super) fn new(input: R) -> Self {
+        Self { input, buffer: Vec::new(), start: 0, offset: 0, input_ended: false, next_number: 0, read_error: None }
     }
 
     /// What is held, after reading until it is at least `wanted` bytes or the input has ended.
@@ -233,7 +158,7 @@ impl<R: Read> Scanner<R> {
         self.offset = self.offset.saturating_add(count as u64);
     }
 
-    /// The next message or the next damage; nothing at the end of the input.
+    /// The next frame or the next damage; nothing at the end of the input.
     pub(super) fn next(&mut self) -> Option<Scanned> {
         let held = self.peek(FRAME_HEADER_LENGTH);
         if held.is_empty() {
@@ -282,23 +207,15 @@ impl<R: Read> Scanner<R> {
             );
             return Some(self.damage(frame_length, reason));
         }
-        let mut message = Vec::with_capacity(header.message_length);
-        let result = self.decompressor.decompress_to_buffer(
-            self.buffer.get(self.start + FRAME_HEADER_LENGTH..self.start + frame_length).unwrap_or_default(),
-            &mut message,
-        );
-        match result {
-            Ok(length) if length == header.message_length => {
-                let offset = self.offset;
-                self.consume(frame_length);
-                Some(Scanned::Message { offset, length: frame_length as u64, message })
-            }
-            Ok(length) => Some(self.damage(
-                frame_length,
-                format!("a frame expands to {length} bytes instead of {}", header.message_length),
-            )),
-            Err(error) => Some(self.damage(frame_length, format!("a frame cannot be decompressed: {error}"))),
-        }
+        let range = self.start + FRAME_HEADER_LENGTH..self.start + frame_length;
+        let packed = Packed {
+            offset: self.offset,
+            length: frame_length as u64,
+            payload: self.buffer.get(range).unwrap_or_default().to_vec(),
+            message_length: header.message_length,
+        };
+        self.consume(frame_length);
+        Some(Scanned::Frame(packed))
     }
 
     fn damage(&mut self, length: usize, reason: String) -> Scanned {
@@ -313,31 +230,20 @@ impl<R: Read> Scanner<R> {
         self.consume(at_least);
         loop {
             let held = self.peek(READ_SIZE);
-            let mut from = 0;
-            let found = loop {
-                match held.get(from..).unwrap_or_default().windows(MARKER.len()).position(|bytes| bytes == MARKER) {
-                    None => break None,
-                    Some(position) if frame_begins(held.get(from + position..).unwrap_or_default()) => {
-                        break Some(from + position);
-                    }
-                    // A marker whose header was not read yet is looked at again with more bytes.
-                    Some(position) if held.len() - from - position < FRAME_HEADER_LENGTH => break None,
-                    Some(position) => from += position + 1,
-                }
-            };
+            let found = frames::find_frame(held);
             let held_length = held.len();
             let ended = self.input_ended;
             match found {
-                Some(position) => {
+                Ok(position) => {
                     self.consume(position);
                     break;
                 }
-                None if ended => {
+                Err(_) if ended => {
                     self.consume(held_length);
                     break;
                 }
                 // The last bytes may be the beginning of a frame header.
-                None => self.consume(held_length.saturating_sub(FRAME_HEADER_LENGTH - 1)),
+                Err(surely_none) => self.consume(surely_none),
             }
         }
         if let Some(header) = FrameHeader::read(self.peek(FRAME_HEADER_LENGTH)) {
