@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use candor::device::command_line;
+use candor::device::self_test::{HELPER_VERB, run_helper};
 use candor::device::settings::{Arguments, Settings};
 use clap::Parser as _;
 
@@ -11,6 +12,13 @@ use clap::Parser as _;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    // Before the command line is looked at: this verb is the daemon's own, and never typed by anybody.
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((verb, rest)) = words.split_first()
+        && verb == HELPER_VERB
+    {
+        return ExitCode::from(run_helper(rest));
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -19,6 +19,7 @@ use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::ebpf::{self, EbpfOptions};
 use crate::device::probe::{Probe, ProbeError, RawBatch, platform, procfs, replay};
 use crate::device::raw_capture::CaptureWriter;
+use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{AccessOptions, ListenError, SHELL_USER_ID, Server, TlsError};
 use crate::device::session::{
@@ -50,6 +51,9 @@ pub struct DaemonOptions {
     pub spool: SpoolLimits,
     /// Sessions at a time.
     pub max_sessions: usize,
+    /// The program whose start as a helper tests each session that traces the kernel; `None`: nothing is tested. Only a
+    /// program that runs [`crate::device::self_test::run_helper`] can name itself here.
+    pub self_test: Option<PathBuf>,
     /// What files of the system are read under: `/`, except in tests.
     pub system_root: PathBuf,
 }
@@ -63,6 +67,7 @@ impl Default for DaemonOptions {
             raw_captures: None,
             spool: SpoolLimits::default(),
             max_sessions: DEFAULT_MAX_SESSIONS,
+            self_test: None,
             system_root: PathBuf::from("/"),
         }
     }
@@ -163,34 +168,14 @@ impl Daemon {
     ///
     /// When the daemon cannot listen or may not trace. That a probe does not work here is no error: clients are told.
     pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
-        let DaemonOptions { listen, access, probes, raw_captures, spool, max_sessions, system_root } = options;
+        let listen = options.listen.clone();
+        let mut access = options.access.clone();
         Server::check(&listen, &access)?;
-        let mut access = access;
-        if system_root.join(ANDROID_MARK).exists() {
+        if options.system_root.join(ANDROID_MARK).exists() {
             // Elsewhere 2000 is somebody's ordinary account.
             access.users.insert(SHELL_USER_ID);
         }
-        if let Some(directory) = &raw_captures {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
-        }
-        let OpenProbes { probes, unavailable, replay } = open_probes(probes, &system_root)?;
-        let processes = system_root.join("proc");
-        let manager = ManagerOptions {
-            device: device_info::read(&system_root),
-            spool,
-            max_sessions,
-            raw_captures,
-            packages: Box::new({
-                let system_root = system_root.clone();
-                move || read_packages(&system_root).list()
-            }),
-            prepare: prepare(&system_root, replay.as_ref()),
-            create_keeper: Box::new(create_keeper),
-            process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
-            replay,
-        };
-        let sessions = SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)?;
+        let sessions = open_sessions(options)?;
         let server = Server::start_with(&listen, access, sessions.clone()).await?;
         let listen = server.tcp_address().map_or(listen, ListenAddress::Tcp);
         tracing::info!(%listen, "listening");
@@ -208,6 +193,46 @@ impl Daemon {
         self.sessions.shutdown().await;
         self.server.shutdown().await;
     }
+}
+
+/// Opens the probes and starts the threads of a daemon that does not listen: what the options say of the place and of who may
+/// connect is not looked at. [`SessionManager::shutdown`] ends it.
+///
+/// # Errors
+///
+/// When it may not trace.
+pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonError> {
+    let DaemonOptions { listen: _, access: _, probes, raw_captures, spool, max_sessions, self_test, system_root } =
+        options;
+    if let Some(directory) = &raw_captures {
+        std::fs::create_dir_all(directory)
+            .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
+    }
+    let OpenProbes { probes, unavailable, replay } = open_probes(probes, &system_root)?;
+    let processes = system_root.join("proc");
+    let manager = ManagerOptions {
+        device: device_info::read(&system_root),
+        spool,
+        max_sessions,
+        raw_captures,
+        packages: Box::new({
+            let system_root = system_root.clone();
+            move || read_packages(&system_root).list()
+        }),
+        prepare: prepare(&system_root, replay.as_ref()),
+        create_keeper: Box::new(create_keeper),
+        process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
+        replay,
+        self_test: self_test.map(|program| helper_program(program, &system_root)),
+    };
+    SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)
+}
+
+/// The helper of self-tests, as this system lets it act.
+fn helper_program(program: PathBuf, system_root: &Path) -> HelperProgram {
+    // Without binder the helper has no service manager to ask.
+    let level = platform::api_level(system_root);
+    HelperProgram { program, api_level: (level > 0).then_some(level) }
 }
 
 /// What opening the probes gave.

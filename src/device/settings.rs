@@ -13,14 +13,17 @@ use thiserror::Error;
 
 use crate::device::access_settings::{AccessArguments, AccessSettingsError, KEYS_HELP, KeysArguments};
 use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource};
+use crate::device::doctor::DoctorOptions;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::keys::KeysOptions;
 use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use crate::device::self_test::THIS_PROGRAM;
 use crate::device::service::{AccessOptions, ListenAddress, ListenAddressError};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 const EXAMPLES: &str = "\
 Examples:
+  candord doctor                                     what this device can show, what not, why, and what would help
   candord probes                                     what can be traced here, and if not, why
   candord serve                                      listen on the usual socket; needs root
   candord serve --listen unix-abstract:candord       on a device; then, on the host:
@@ -31,9 +34,15 @@ Examples:
   candord serve --listen unix:/tmp/c.sock --replay FILE.candor-raw
                                                      give a captured session again; needs no root
 
-Exit status: 0 done; 2 (probes) not everything can be traced; 64 the command line is wrong; 65 or 66 the capture to
+Exit status: 0 done; 2 (probes, doctor) not everything can be traced; 64 the command line is wrong; 65 or 66 the capture to
 replay is damaged or missing; 69 another daemon has the socket; 73 the socket or directory cannot be created; 77 not
 permitted, tracing needs root.";
+
+const DOCTOR_HELP: &str = "\
+Each line has a state: ok; limited (it works, and something is not seen or only a hint); missing (something that should be seen
+is not). It opens probes of its own and makes a session of its own, and closes both: a daemon that runs is not disturbed.
+
+Exit status: 0 nothing is missing; 2 something is; 64 the command line is wrong.";
 
 const DECODE_HELP: &str = "\
 Reads standard input, one parcel in each line:
@@ -68,6 +77,9 @@ enum CommandArguments {
     Serve(ServeArguments),
     /// Try every probe and tell what it can see here, and why not more
     Probes(ProbesArguments),
+    /// Tell what this device can and cannot show, why, and what would help
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(ProbesArguments),
     /// Make an authority, certificates for daemon and client, and a token, for TCP
     #[command(after_help = KEYS_HELP)]
     Keys(KeysArguments),
@@ -146,6 +158,8 @@ pub enum Verb {
     Serve(Box<DaemonOptions>),
     /// Tell about the probes.
     Probes(EbpfOptions, Format),
+    /// Examine the device.
+    Doctor(DoctorOptions, Format),
     /// Make certificates and a token.
     Keys(KeysOptions),
     /// Decode parcels from standard input.
@@ -176,6 +190,11 @@ impl TryFrom<Arguments> for Settings {
         let verb = match arguments.command {
             CommandArguments::Probes(probes) => {
                 Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
+            }
+            CommandArguments::Doctor(doctor) => {
+                let ebpf = EbpfOptions { choice: doctor.probes.into(), ..EbpfOptions::default() };
+                let self_test = Some(THIS_PROGRAM.into());
+                Verb::Doctor(DoctorOptions { ebpf, self_test, system_root: PathBuf::from("/") }, doctor.format)
             }
             CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
             CommandArguments::Keys(keys) => Verb::Keys(keys.into()),
@@ -214,6 +233,7 @@ impl TryFrom<ServeArguments> for DaemonOptions {
             // With the bytes given, the number of events is not what bounds the spool.
             spool: SpoolLimits { bytes, events: usize::MAX },
             max_sessions: serve.max_sessions,
+            self_test: Some(THIS_PROGRAM.into()),
             ..Self::default()
         })
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClockAnchor, Event, Family, LossTotals, Phase, ProbeStatus, Selection, Stage};
+use super::{ClockAnchor, ClockChange, Event, Family, LossTotals, Phase, ProbeStatus, Selection, SelfTest, Stage};
 
 /// One entry of a stream. The first is a header, the last an end; a recording without the end is truncated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub enum StreamEntry {
     Totals(Box<Totals>),
     /// The session is over. Nothing follows.
     End(Box<SessionEnd>),
+    /// What came of a self-test.
+    SelfTest(Box<SelfTest>),
+    /// The device slept, or its wall clock was set.
+    ClockChange(ClockChange),
 }
 
 /// The device that was traced. Fields that are left out in a recording written by hand are empty.
@@ -178,4 +182,7 @@ pub struct SessionEnd {
     pub totals: Totals,
     /// What each probe gave, as of the end.
     pub probes: Vec<ProbeStatus>,
+    /// Every self-test of the session, in order; empty when there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub self_tests: Vec<SelfTest>,
 }

@@ -77,6 +77,8 @@ enumerations! {
     }
     MethodSource { DeviceDex, Shipped, Fixed, Unknown }
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
+    SelfTestMoment { Start, Rearm, End }
+    SelfTestState { Seen, NotSeen, NotTested }
     SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }
 }
 

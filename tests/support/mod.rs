@@ -254,6 +254,7 @@ impl Interpreter for ToyInterpreter {
 /// Options of a manager whose records the toy interpreter reads.
 pub fn manager_options() -> ManagerOptions {
     ManagerOptions {
+        self_test: None,
         device: DeviceInfo {
             kernel_release: "6.1.0-test".to_owned(),
             architecture: "x86_64".to_owned(),

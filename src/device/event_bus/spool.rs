@@ -233,7 +233,7 @@ impl State {
                 }
             }
             StreamEntry::End(_) => self.ended = true,
-            StreamEntry::Header(_) | StreamEntry::Gap(_) => {}
+            StreamEntry::Header(_) | StreamEntry::Gap(_) | StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
         }
         let cost = cost(&entry);
         self.bytes += cost;

@@ -123,7 +123,10 @@ impl Subscription {
                     batch.push(Arc::new(StreamEntry::End(end)));
                     self.ended = true;
                 }
-                StreamEntry::Gap(_) | StreamEntry::Header(_) => batch.push(entry),
+                StreamEntry::Gap(_)
+                | StreamEntry::Header(_)
+                | StreamEntry::SelfTest(_)
+                | StreamEntry::ClockChange(_) => batch.push(entry),
             }
         }
         batch

@@ -34,7 +34,7 @@ fn totals(spool: &Spool) -> Totals {
 
 fn end(spool: &Spool) -> StreamEntry {
     let reason = SessionEndReason::Stopped;
-    StreamEntry::End(Box::new(SessionEnd { reason, totals: totals(spool), probes: Vec::new() }))
+    StreamEntry::End(Box::new(SessionEnd { reason, totals: totals(spool), probes: Vec::new(), self_tests: Vec::new() }))
 }
 
 #[derive(Debug, Clone)]
@@ -90,6 +90,7 @@ impl Reader {
                 StreamEntry::Totals(totals) => check_totals(totals),
                 StreamEntry::End(end) => check_totals(&end.totals),
                 StreamEntry::Header(_) => panic!("a second header"),
+                StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
             }
         }
         assert_eq!(next, appended + 1);

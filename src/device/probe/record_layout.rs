@@ -347,6 +347,12 @@ impl<'a> RecordView<'a> {
         u64_at(self.bytes, record_header::TIME_NS)
     }
 
+    /// The sessions that it belongs to, as bits.
+    #[must_use]
+    pub fn sessions(&self) -> u64 {
+        u64_at(self.bytes, record_header::SESSIONS)
+    }
+
     /// The process.
     #[must_use]
     pub fn tgid(&self) -> u32 {
@@ -358,7 +364,7 @@ impl<'a> RecordView<'a> {
     pub fn header(&self) -> HeaderFields {
         HeaderFields {
             time_ns: self.time_ns(),
-            sessions: u64_at(self.bytes, record_header::SESSIONS),
+            sessions: self.sessions(),
             start_ns: u64_at(self.bytes, record_header::START_NS),
             tgid: self.tgid(),
             tid: u32_at(self.bytes, record_header::TID),

@@ -16,13 +16,15 @@ use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, Sessi
 use crate::device::clock;
 use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
+use crate::device::self_test::HelperProgram;
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
     SessionEndReason, SessionHeader,
 };
 
-/// Batches between the threads. Each is bounded by its probe, so this bounds the memory between them.
-const CHANNEL_BATCHES: usize = 64;
+/// Batches between the threads. Each is bounded by its probe (2 MiB), so this bounds the memory between them: under a flood
+/// it is full, and 64 of them took 128 MiB.
+const CHANNEL_BATCHES: usize = 8;
 /// Ended sessions that are kept in the list.
 const MOST_ENDED_SESSIONS: usize = 1024;
 /// Ended sessions may hold this many spools full together; then the oldest are emptied.
@@ -50,6 +52,8 @@ pub struct ManagerOptions {
     pub process_exists: Box<dyn Fn(u32) -> bool + Send>,
     /// The capture that the only probe replays.
     pub replay: Option<Replay>,
+    /// Does known acts in each session, to test whether they are seen; `None`: nothing is tested.
+    pub self_test: Option<HelperProgram>,
 }
 
 /// What a capture says beyond its records.
@@ -151,7 +155,7 @@ impl SessionManager {
     ) -> io::Result<Self> {
         let (commands, commands_end) = mpsc::channel();
         let (messages, messages_end) = mpsc::sync_channel(CHANNEL_BATCHES);
-        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages);
+        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages, options.self_test);
         let statuses = probe_thread.statuses();
         let pipeline = Pipeline::new(messages_end, commands.clone(), options.process_exists);
         let threads = vec![

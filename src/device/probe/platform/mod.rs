@@ -257,6 +257,15 @@ impl Probe for PlatformProbe {
     }
 }
 
+/// Asks the service manager for a service, as every app does, and does not look at the answer. For self-tests.
+///
+/// # Errors
+///
+/// When there is no binder, no service manager, or no answer in time: why.
+pub fn ask_for_service(root: &Path, api_level: u32, service: &str, time: Duration) -> Result<(), String> {
+    service_lookup::ask(root, api_level, service, time).map_err(|error| error.to_string())
+}
+
 /// The API level of the system below `root`; 0 when it is not an Android system, or does not tell.
 #[must_use]
 pub fn api_level(root: &Path) -> u32 {
