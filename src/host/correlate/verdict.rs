@@ -1,10 +1,11 @@
 //! The verdict: what every report shows. Serialised as it is, it is the JSON report.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::observed::{ObservedTuple, Tying};
 use crate::event::{ProbeStatus, Totals};
-use crate::host::declared_terms::Provenance;
+use crate::host::declared_terms::{NotUnderstood, Provenance};
 use crate::host::recording::Damage;
 
 /// Names the form of the JSON report. The number goes up when a field changes its meaning or goes away; fields may be
@@ -12,7 +13,7 @@ use crate::host::recording::Damage;
 pub const VERDICT_SCHEMA: &str = "candor.verdict/1";
 
 /// What a rule, or all rules together, came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
     /// At least one finding. It stands also when something was lost: what was seen, happened.
@@ -50,7 +51,7 @@ impl RuleOutcome {
 }
 
 /// A moment, by both clocks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Moment {
     /// Seconds since the session began, in milliseconds' resolution; negative for what happened before.
     pub seconds: f64,
@@ -59,7 +60,7 @@ pub struct Moment {
 }
 
 /// One event that proves something.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Evidence {
     /// Its sequence number in the recording.
     pub sequence: u64,
@@ -78,7 +79,7 @@ pub struct Evidence {
 }
 
 /// Who acted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Actor {
     /// The package, the packages that share the user id, or the user id.
     pub app: String,
@@ -89,7 +90,7 @@ pub struct Actor {
 }
 
 /// How often something was done in one phase.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct PhaseCount {
     /// The phase.
     pub phase: String,
@@ -98,7 +99,7 @@ pub struct PhaseCount {
 }
 
 /// A path, host or command, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct PlaceCount {
     /// The path, host and port, or command.
     pub place: String,
@@ -107,7 +108,7 @@ pub struct PlaceCount {
 }
 
 /// How sure it is who was contacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NameConfidence {
     /// The connection itself named it: TLS server name or HTTP host.
@@ -134,7 +135,7 @@ impl NameConfidence {
 }
 
 /// Someone who was contacted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct RecipientName {
     /// Domain name, or the address when there is none; the possible names joined by `" or "` when it is uncertain.
     pub host: String,
@@ -160,7 +161,7 @@ pub struct RecipientName {
 }
 
 /// A kind of personal data as reports name it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct DataTypeName {
     /// Id, such as `id.mac`.
     pub id: String,
@@ -171,7 +172,7 @@ pub struct DataTypeName {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Subject {
     /// Personal data was read.
@@ -208,7 +209,7 @@ impl Subject {
 }
 
 /// A statement of the terms, as a finding names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct StatementRef {
     /// Where it was made.
     pub place: Provenance,
@@ -217,7 +218,7 @@ pub struct StatementRef {
 }
 
 /// Events set against the terms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The rule.
     pub rule: &'static str,
@@ -255,7 +256,7 @@ pub struct Finding {
 }
 
 /// A rule and what it came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RuleResult {
     /// Id.
     pub id: &'static str,
@@ -278,7 +279,7 @@ pub struct RuleResult {
 }
 
 /// What a clause of a profile came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClauseState {
     /// At least one finding, and trace, terms and marks decide the clause.
@@ -336,7 +337,7 @@ impl ClauseState {
 }
 
 /// A clause of a profile and its state.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ClauseResult {
     /// Id within the profile; with the profile's name in front when it is another profile's.
     pub id: String,
@@ -363,7 +364,7 @@ pub struct ClauseResult {
 }
 
 /// A profile and all its clauses.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileResult {
     /// Name.
     pub name: String,
@@ -384,7 +385,7 @@ pub struct ProfileResult {
 }
 
 /// One observed kind of data, with who read it, in which phase and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedData {
     /// The data type.
     pub data_type: DataTypeName,
@@ -419,7 +420,7 @@ pub struct ObservedData {
 }
 
 /// One observed recipient, with who contacted it, in which phase and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedRecipient {
     /// The recipient.
     pub recipient: RecipientName,
@@ -453,7 +454,7 @@ pub struct ObservedRecipient {
 }
 
 /// Something worth knowing that is no violation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
     /// `unexercised_statement`, `not_necessary`, `unconfirmed_draft`.
@@ -463,7 +464,7 @@ pub struct Notice {
 }
 
 /// What one family of events was watched with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FamilyCoverage {
     /// The family.
     pub family: &'static str,
@@ -478,7 +479,7 @@ pub struct FamilyCoverage {
 }
 
 /// What was seen and what was not.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Coverage {
     /// By family.
     pub families: Vec<FamilyCoverage>,
@@ -496,7 +497,7 @@ pub struct Coverage {
 }
 
 /// One stretch of the session in one phase.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PhaseSpan {
     /// The phase.
     pub phase: String,
@@ -510,7 +511,7 @@ pub struct PhaseSpan {
 }
 
 /// One phase over the whole session.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PhaseSummary {
     /// The phase.
     pub phase: String,
@@ -521,7 +522,7 @@ pub struct PhaseSummary {
 }
 
 /// The app and its terms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckedApp {
     /// Package of the terms.
     pub package: String,
@@ -543,7 +544,7 @@ pub struct CheckedApp {
 }
 
 /// The session that was recorded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CheckedSession {
     /// Its id.
     pub id: String,
@@ -569,7 +570,7 @@ pub struct CheckedSession {
 }
 
 /// A recording set against terms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Verdict {
     /// [`VERDICT_SCHEMA`].
     pub schema: &'static str,
@@ -601,6 +602,9 @@ pub struct Verdict {
     pub phases: Vec<PhaseSummary>,
     /// Phases in the order they were marked.
     pub timeline: Vec<PhaseSpan>,
+    /// What an importer left in the terms as not understood: no statement was made of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms_not_understood: Vec<NotUnderstood>,
     /// Well-known phases that were not part of the run.
     pub phases_not_exercised: Vec<&'static str>,
 }
