@@ -116,6 +116,11 @@ fn correlate(criterion: &mut Criterion) {
         recipients: Vec::new(),
         data_types: Vec::new(),
         force_terms: false,
+        accepted: Vec::new(),
+        as_of: None,
+        baseline: None,
+        tolerance: 50,
+        window: 10,
     };
     // The whole command: tables, terms, a reading thread, a judging thread, the report.
     group.bench_function("candor check", |bencher| {

@@ -10,6 +10,7 @@ use candor::host::correlate::rules::ALL_RULES;
 use verdict_support::*;
 
 const PHOTO: &str = "/storage/emulated/0/DCIM/Camera/IMG_1.jpg";
+const OWN_FILE: &str = "/data/data/com.example.shop/files/state";
 const MAC: &str = "/sys/class/net/wlan0/address";
 const CONTACTS: &str = "/data/data/com.android.providers.contacts/databases/contacts2.db";
 
@@ -104,6 +105,14 @@ fn breaches() -> Vec<(&'static str, Session, Vec<&'static str>)> {
             vec!["unknown-recipient 192.0.2.77", "unknown-recipient who.example"],
         ),
         (
+            "unknown-data",
+            with(&|session| {
+                let query = access(ProviderMethod::Query, "com.example.notes.p", "/all", None, "com.example.notes");
+                session.event(Outcome::Ok, query);
+            }),
+            vec!["unknown-data com.example.notes.p"],
+        ),
+        (
             "outside-declared-phase",
             with(&|session| {
                 session.open(PHOTO).contact("alog.umeng.com", "127.0.0.12");
@@ -157,7 +166,7 @@ fn each_rule_is_blind_to_what_its_families_lack() {
                 })
                 .collect();
             let mut session = Session::with_probes(probes);
-            session.phase("refused").phase("foreground");
+            session.phase("refused").phase("foreground").open(OWN_FILE);
             let verdict = judge(&session.end());
             assert_eq!(verdict.outcome, CannotTell);
             for entry in ALL_RULES {
@@ -173,7 +182,7 @@ fn each_rule_is_blind_to_what_its_families_lack() {
 #[test]
 fn polling_alone_proves_no_absence() {
     let probes = all_attached().into_iter().map(|status| ProbeStatus { probe: ProbeId::Procfs, ..status }).collect();
-    let verdict = judge(&Session::with_probes(probes).phase("foreground").end());
+    let verdict = judge(&Session::with_probes(probes).phase("foreground").open(OWN_FILE).end());
     assert_eq!(verdict.outcome, CannotTell);
     // Beside a probe that watches, what else is partial does not matter.
     let mut probes = all_attached();
@@ -183,7 +192,7 @@ fn polling_alone_proves_no_absence() {
         state: ProbeState::Partial,
         reason: "samples".to_owned(),
     });
-    assert_eq!(judge(&Session::with_probes(probes).phase("foreground").end()).outcome, NoneObserved);
+    assert_eq!(judge(&Session::with_probes(probes).phase("foreground").open(OWN_FILE).end()).outcome, NoneObserved);
 }
 
 #[test]

@@ -121,3 +121,116 @@ fn rows_are_in_the_json_report() {
         json["tying"]["not_possible"].as_array().unwrap().iter().map(|tie| tie["tie"].as_str().unwrap()).collect();
     assert_eq!(ties, ["value", "path"]);
 }
+
+/// Who started the traced process of [`Session`], and a program that it runs.
+const MAIN: u32 = 4242;
+const CHILD: u32 = 4243;
+
+fn by_process(session: &mut Session, pid: u32) {
+    if let Some(StreamEntry::Event(event)) = session.entries.last_mut() {
+        event.process.key = ProcessKey::new(pid, 50 * SECOND);
+    }
+}
+
+#[test]
+fn what_is_sent_within_the_window_after_reading_is_tied_to_it() {
+    let mut session = Session::new();
+    session.phase("foreground").open(MAC).open(MAC).wait(3).contact(JPUSH.0, JPUSH.1);
+    session.wait(60).contact(UMENG.0, UMENG.1);
+    let verdict = judge(&session.end());
+    let tied = row(&verdict, "id.mac", JPUSH.0);
+    assert_eq!((tied.tie, tied.reads, tied.sends), (Tie::Window, 2, 1));
+    assert_eq!(tied.read_events.events, [2, 3]);
+    assert_eq!(tied.send_events.events, [5], "the connection");
+    let delay = tied.delay_seconds.unwrap();
+    assert!((3.0..4.0).contains(&delay), "{delay}");
+    // A minute later is too late, and a connection that is tied is not told a second time as one that is not.
+    let hosts: Vec<(&str, Tie)> =
+        verdict.tuples.iter().filter_map(|row| Some((row.recipient.as_ref()?.host.as_str(), row.tie))).collect();
+    assert_eq!(hosts, [(JPUSH.0, Tie::Window), (UMENG.0, Tie::ContactOnly)]);
+}
+
+/// The bytes of a long connection left somewhere between two accounts of it.
+#[test]
+fn a_long_connection_is_tied_by_its_totals() {
+    let mut session = Session::new();
+    session.phase("foreground").contact(JPUSH.0, JPUSH.1).wait(100);
+    session.exec("/system/bin/getprop", &["getprop", "ro.serialno"]).wait(100);
+    session.totals("127.0.0.13:443", Transport::Tcp, 5_000);
+    let verdict = judge(&session.end());
+    let tied = row(&verdict, "id.serial", JPUSH.0);
+    assert_eq!((tied.tie, tied.bytes_sent, tied.delay_seconds), (Tie::Window, 5_000, Some(0.0)));
+}
+
+#[test]
+fn what_a_program_reads_is_tied_to_whoever_ran_it_and_to_no_other_process() {
+    let mut session = Session::new();
+    session.phase("foreground");
+    let parent = Some(ProcessKey::new(MAIN, 50 * SECOND));
+    session.event(Outcome::Ok, EventBody::ProcessStart(ProcessStart { parent, preexisting: false }));
+    by_process(&mut session, CHILD);
+    session.exec("/system/bin/getprop", &["getprop", "ro.serialno"]);
+    by_process(&mut session, CHILD);
+    session.contact(JPUSH.0, JPUSH.1);
+    let verdict = judge(&session.end());
+    assert_eq!(row(&verdict, "id.serial", JPUSH.0).tie, Tie::Window);
+
+    let mut stranger = Session::new();
+    stranger.phase("foreground").open(MAC);
+    by_process(&mut stranger, CHILD);
+    stranger.contact(JPUSH.0, JPUSH.1);
+    assert_eq!(row(&judge(&stranger.end()), "", JPUSH.0).tie, Tie::ContactOnly);
+}
+
+/// First-party terms do not cover third parties, nor the other way round.
+#[test]
+fn a_flow_is_disclosed_by_statements_about_its_recipient_only() {
+    use DisclosureVerdict::{Clear, Incorrect, Omitted, Vague};
+    let verdict_of = |statements: &str, host: (&str, &str)| {
+        let mut session = Session::new();
+        session.phase("foreground").open(MAC).contact(host.0, host.1);
+        let verdict = judge_with(&terms(statements), &session.end());
+        row(&verdict, "id.mac", host.0).disclosure.as_ref().unwrap().verdict
+    };
+    const OWN: (&str, &str) = ("api.shop.example", "127.0.0.11");
+    const APP: &str = "[[collect]]\ndata_types = [\"id.mac\"]\n";
+    const SDK: &str = "[[collect]]\nby = \"umeng\"\ndata_types = [\"id.mac\"]\n";
+    const SHARED_BROADLY: &str = "[[share]]\nrecipient = \"umeng\"\ndata_types = [\"device_id\"]\n";
+    const SHARED_WITHOUT_DATA: &str = "[[share]]\nrecipient = \"umeng\"\n";
+    const NOT_TO_UMENG: &str = "[[not_share]]\nrecipient = \"umeng\"\ndata_types = [\"id.mac\"]\n";
+    for (statements, host, wanted) in [
+        (APP, OWN, Clear),
+        (APP, UMENG, Omitted),
+        (SDK, OWN, Omitted),
+        (SDK, UMENG, Clear),
+        (SDK, JPUSH, Omitted),
+        (SHARED_BROADLY, UMENG, Vague),
+        (SHARED_BROADLY, OWN, Omitted),
+        (SHARED_WITHOUT_DATA, UMENG, Omitted),
+        (NOT_TO_UMENG, UMENG, Incorrect),
+        (NOT_TO_UMENG, JPUSH, Omitted),
+        ("", ("who.example", "127.0.0.14"), Omitted),
+    ] {
+        assert_eq!(verdict_of(statements, host), wanted, "{statements} {}", host.0);
+    }
+}
+
+#[test]
+fn reading_at_a_fixed_interval_is_named_with_its_period() {
+    let mut session = Session::new();
+    session.phase("background");
+    for _ in 0..8 {
+        session.open(MAC).wait(30);
+    }
+    let verdict = judge(&session.end());
+    let period = row(&verdict, "id.mac", "").rate.period.unwrap();
+    assert!((period.seconds - 30.1).abs() < 0.01 && period.pauses == 7, "{period:?}");
+    let told: Vec<&str> = verdict
+        .notices
+        .iter()
+        .filter(|notice| notice.kind == "fixed_interval")
+        .map(|notice| notice.message.as_str())
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("at a fixed interval of 30.1 s in phase background"), "{told:?}");
+}

@@ -8,11 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
-use crate::event::StreamEntry;
+use crate::host::correlate::regression::{Difference, Report, Tolerance, judge_change};
+use crate::host::correlate::review::ReviewList;
+use crate::host::correlate::scenes;
 use crate::host::correlate::{CorrelateOptions, Correlator, Profile, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
-use crate::host::recording::{RecordingCondition, RecordingReader};
+use crate::host::recording::RecordingReader;
 use crate::host::report;
 use crate::host::toml_source::SourceFile;
 
@@ -53,6 +55,21 @@ pub struct CheckOptions {
     /// Judge the recording by these terms although they are of another app
     #[arg(long)]
     pub force_terms: bool,
+    /// Findings that were accepted, confirmed or rejected, as `candor accept` writes them; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub accepted: Vec<PathBuf>,
+    /// Judge by this day which reviews have expired, instead of today
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub as_of: Option<jiff::civil::Date>,
+    /// Count only what this earlier report does not have: a file that `--format json` wrote
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// By how many per cent a count may differ from the baseline
+    #[arg(long, value_name = "PERCENT", default_value_t = Tolerance::default().percent)]
+    pub tolerance: u32,
+    /// Sending counts as following a reading for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub window: u32,
 }
 
 /// A form of the report.
@@ -62,6 +79,12 @@ pub enum ReportFormat {
     Text,
     /// For programs; the same recording and terms give the same bytes
     Json,
+}
+
+impl CheckOptions {
+    fn choices(&self) -> CorrelateOptions {
+        CorrelateOptions { any_package: self.force_terms, window_ns: Some(u64::from(self.window) * 1_000_000_000) }
+    }
 }
 
 /// The language in which an HTML report opens.
@@ -109,12 +132,41 @@ pub(super) fn read_ontology(data_types: &[PathBuf], recipients: &[PathBuf]) -> R
         .map_err(|problems| CommandError::new(Exit::BadData, format!("a table cannot be used\n{problems}")))
 }
 
+/// What people said about findings.
+fn read_reviews(paths: &[PathBuf], as_of: Option<jiff::civil::Date>) -> Result<ReviewList, CommandError> {
+    let as_of = as_of.unwrap_or_else(|| jiff::Zoned::now().date());
+    let mut all = ReviewList::default();
+    for path in paths {
+        let source = read_source(path, "list of reviews")?;
+        let list = ReviewList::parse(&source, as_of).map_err(|problems| {
+            CommandError::new(Exit::BadData, format!("the list of reviews {} cannot be used\n{problems}", source.name))
+        })?;
+        all.join(list).map_err(|twice| {
+            CommandError::new(Exit::BadData, format!("a finding may have one review only: {twice}"))
+        })?;
+    }
+    Ok(all)
+}
+
 /// Checks one recording and prints the report to `out`.
 ///
 /// # Errors
 ///
 /// When the recording or the terms cannot be read, the terms are of another app, or a report cannot be written.
 pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    check_recordings(&[recording.to_owned()], options, out)
+}
+
+/// The same for several recordings of one app, told together.
+///
+/// # Errors
+///
+/// As [`check_recording`].
+pub fn check_recordings(
+    recordings: &[PathBuf],
+    options: &CheckOptions,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     let ontology = read_ontology(&options.data_types, &options.recipients)?;
     let source = read_source(&options.terms, "terms")?;
     let (terms, warnings) = DeclaredTerms::parse(&source, &ontology).map_err(|problems| {
@@ -124,14 +176,46 @@ pub fn check_recording(recording: &Path, options: &CheckOptions, out: &mut dyn W
         say(warnings.to_string());
     }
     let profiles = super::rules::read_profiles(&options.profile, &ontology)?;
-    let verdict = judge(recording, &terms, &ontology, profiles, options.force_terms)?;
+    // Every input that can be wrong is read before the recording, which can take a while.
+    let reviews = read_reviews(&options.accepted, options.as_of)?;
+    let baseline = options.baseline.as_deref().map(|path| super::diff::read_report(path, "baseline")).transpose()?;
+    if let Some(baseline) = baseline.as_ref().filter(|baseline| baseline.package() != terms.app.package) {
+        let message = format!(
+            "the baseline is of {}, and the terms {} are of {}: give the baseline of this app",
+            baseline.package(),
+            terms.file,
+            terms.app.package
+        );
+        return Err(CommandError::new(Exit::BadData, message));
+    }
+    let mut verdicts = Vec::new();
+    for recording in recordings {
+        let verdict = judge(recording, &terms, &ontology, profiles.clone(), options.force_terms, options.choices())?;
+        verdicts.push((recording.display().to_string(), verdict));
+    }
+    let Some(mut verdict) = scenes::together(verdicts) else {
+        return Err(CommandError::new(Exit::Usage, "there is no recording to check"));
+    };
+    reviews.apply(&mut verdict);
+    verdict.baseline = baseline.map(|base| {
+        let tolerance = Tolerance { percent: options.tolerance, ..Tolerance::default() };
+        Difference::between(&base, &Report::from(&verdict), tolerance)
+    });
+    judge_change(&mut verdict);
     write_files(&verdict, options)?;
     match options.format {
         ReportFormat::Text => report::text(&verdict, out),
         ReportFormat::Json => report::json(&verdict, out),
     }
     .map_err(output_error)?;
-    Ok(match verdict.outcome {
+    // Against a baseline, what was there before does not count, and what is new does.
+    let outcome = match &verdict.baseline {
+        Some(difference) if difference.has_new() => RuleOutcome::Violation,
+        Some(difference) if !difference.doubts.is_empty() => RuleOutcome::CannotTell,
+        Some(_) if verdict.outcome == RuleOutcome::Violation => RuleOutcome::NoneObserved,
+        Some(_) | None => verdict.outcome,
+    };
+    Ok(match outcome {
         RuleOutcome::Violation => Exit::Violations,
         RuleOutcome::CannotTell => Exit::CannotTell,
         RuleOutcome::NoneObserved | RuleOutcome::NotApplicable => Exit::Ok,
@@ -172,11 +256,13 @@ pub(super) fn judge(
     ontology: &Ontology,
     profiles: Vec<Profile>,
     force: bool,
+    choices: CorrelateOptions,
 ) -> Result<Verdict, CommandError> {
     let reader = RecordingReader::open(recording)?;
-    let mut correlator =
-        Correlator::with_options(terms, ontology, CorrelateOptions { any_package: force }).with_profiles(profiles);
-    let condition = read_ahead(reader, |entry| correlator.add(entry))?;
+    let mut correlator = Correlator::with_options(terms, ontology, choices).with_profiles(profiles);
+    let condition = reader
+        .read_beside(|entry| correlator.add(entry))
+        .map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
     let packages = correlator.packages_seen();
     if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {
         let named: Vec<&str> = packages.iter().take(5).map(String::as_str).collect();
@@ -190,30 +276,4 @@ pub(super) fn judge(
         return Err(CommandError::new(Exit::BadData, message));
     }
     Ok(correlator.finish(&condition))
-}
-
-/// Entries handed over at once, and how many such batches wait: a few megabytes at most.
-const BATCH: usize = 512;
-const BATCHES: usize = 8;
-
-/// Gives every entry to `each`, in order, while a second thread decompresses and decodes the next ones.
-fn read_ahead(
-    mut reader: RecordingReader,
-    mut each: impl FnMut(&StreamEntry),
-) -> Result<RecordingCondition, CommandError> {
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::sync_channel::<Vec<StreamEntry>>(BATCHES);
-        let reading = scope.spawn(move || {
-            loop {
-                let batch: Vec<StreamEntry> = reader.by_ref().take(BATCH).collect();
-                if batch.is_empty() || sender.send(batch).is_err() {
-                    return reader.condition().clone();
-                }
-            }
-        });
-        for batch in receiver {
-            batch.iter().for_each(&mut each);
-        }
-        reading.join().map_err(|_| CommandError::new(Exit::Internal, "reading the recording broke off unexpectedly"))
-    })
 }

@@ -76,8 +76,35 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "candor check app.candor --terms app.toml --html app.html --language zh",
             ),
             ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
+            ("One recording for each scene", "candor check start.candor search.candor --terms app.toml"),
+            (
+                "Only what is new since the last release, without what was accepted",
+                "candor check app.candor --terms app.toml --baseline release.json --accepted accepted.toml",
+            ),
         ],
         exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "diff",
+        examples: &[
+            ("What is new in this version", "candor diff release.json verdict.json"),
+            ("Counts may double", "candor diff release.json verdict.json --tolerance 100 --format json"),
+        ],
+        exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, InputOutput],
+    },
+    Lesson {
+        command: "accept",
+        examples: &[
+            (
+                "Tolerate a finding for a while",
+                "candor accept eb9aba4bdfd96cdb5e00851a29c9d134 --reason TICKET-17 --author lee --expires 2030-06-30",
+            ),
+            (
+                "It is so, and it counts",
+                "candor accept eb9aba4bdfd96cdb5e00851a29c9d134 --as confirmed --reason reproduced --author lee",
+            ),
+        ],
+        exits: &[Done, Usage, BadData, NoInput, CannotCreate],
     },
     Lesson {
         command: "review",

@@ -5,7 +5,9 @@
 //!   passed in by the binary ([`StartEmbedded`]).
 //! * **Test it:** `cargo test host::commands`, `tests/cli_help.rs`, `tests/cli_errors.rs`.
 
+mod accept;
 pub mod check;
+mod diff;
 mod embedded;
 mod errors;
 mod event_line;
@@ -97,6 +99,10 @@ enum Verb {
     Mark(mark::MarkCommand),
     /// Check a recording against declared terms
     Check(CheckCommand),
+    /// Compare the reports of two versions of an app
+    Diff(diff::DiffCommand),
+    /// Note what was decided about a finding, for `candor check --accepted`
+    Accept(accept::AcceptCommand),
     /// Check many recordings, and rank the apps and their operators
     Review(review::ReviewCommand),
     /// List the rules and profiles that `candor check` knows
@@ -125,9 +131,9 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct CheckCommand {
-    /// The recording
-    #[arg(value_name = "FILE")]
-    recording: PathBuf,
+    /// The recording; several of one app, such as one for each scene of a test, are told together
+    #[arg(value_name = "FILE", required = true)]
+    recordings: Vec<PathBuf>,
     #[command(flatten)]
     options: check::CheckOptions,
 }
@@ -188,10 +194,12 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Mark(command) => runtime()?.block_on(mark::mark(&daemon, &command)),
         Verb::Check(command) => {
             let mut out = terminal::stdout();
-            let exit = check::check_recording(&command.recording, &command.options, &mut out)?;
+            let exit = check::check_recordings(&command.recordings, &command.options, &mut out)?;
             out.flush().map_err(terminal::output_error)?;
             Ok(exit)
         }
+        Verb::Diff(command) => diff::diff(&command),
+        Verb::Accept(command) => accept::accept(&command),
         Verb::Review(command) => review::review(&command),
         Verb::Rules(command) => rules::rules(&command),
         Verb::Schema(command) => schema::schema(&command),

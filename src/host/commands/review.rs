@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::check::{ReportLanguage, judge, language, read_ontology, read_source};
 use super::terminal::{BAD, GOOD, WARN, counted, harmless, output_error, say, styled};
 use super::{CommandError, Exit};
-use crate::host::correlate::{Profile, RuleOutcome, Verdict};
+use crate::host::correlate::{CorrelateOptions, Profile, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
 use crate::host::report;
@@ -260,7 +260,8 @@ fn one(
         let (terms, _warnings) = DeclaredTerms::parse(&source, &bench.ontology).map_err(|problems| {
             CommandError::new(Exit::BadData, format!("the terms {} cannot be used\n{problems}", source.name))
         })?;
-        let verdict = judge(recording, &terms, &bench.ontology, bench.profiles.clone(), false)?;
+        let verdict =
+            judge(recording, &terms, &bench.ontology, bench.profiles.clone(), false, CorrelateOptions::default())?;
         write_reports(&verdict, &command.output.join(REPORTS).join(reports), bench.language)?;
         Ok(AppRow::of(&verdict, &pair.recording, &pair.terms, format!("{REPORTS}/{reports}.html")))
     }));

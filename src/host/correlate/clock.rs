@@ -24,7 +24,13 @@ impl Clock {
         } else {
             -Self::seconds(self.started.boot_ns - time_ns)
         };
-        Moment { seconds, wall: Self::date(self.started.wall_time_ns(time_ns)) }
+        let wall = if self.has_date() { Self::date(self.started.wall_time_ns(time_ns)) } else { String::new() };
+        Moment { seconds, wall }
+    }
+
+    /// Whether the recording says what time of day it was. Without, dates are left empty: 1970 would be a lie.
+    pub(super) fn has_date(&self) -> bool {
+        self.started.wall_ns > 0
     }
 
     /// A wall-clock time in RFC 3339, with milliseconds, in UTC.
@@ -46,5 +52,11 @@ mod tests {
         assert!((at.seconds + 1.5).abs() < 1e-9);
         assert_eq!(at.wall, "2023-11-14T22:13:18.500Z");
         assert_eq!(Clock::date(u64::MAX).len(), 24);
+    }
+
+    #[test]
+    fn without_an_anchor_there_is_no_date() {
+        let clock = Clock { started: ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 0 } };
+        assert_eq!(clock.moment(12_000_000_000).wall, "");
     }
 }

@@ -4,6 +4,7 @@ use super::correlator::{ContactKey, Correlator, Effect};
 use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, StatedName, is_local};
 use super::limits;
 use super::tally::{Proof, Tally};
+use super::ties::WINDOW_NS;
 use crate::event::{Endpoint, Event, Outcome, ProcessKey, SocketConnect, SocketTotals, Transport};
 
 impl Correlator<'_> {
@@ -28,6 +29,8 @@ impl Correlator<'_> {
             bytes_sent: 0,
             bytes_received: 0,
             totals_seen: false,
+            sent_since_ns: event.time_ns,
+            tied: Vec::new(),
         }
     }
 
@@ -60,10 +63,15 @@ impl Correlator<'_> {
             flow.outcome = Outcome::Ok;
             self.begin_flow(key, totals.handle, flow);
         }
+        let mut sent_more = false;
         if let Some(flow) = self.flows.get_mut(key, totals.handle) {
+            sent_more = totals.bytes_sent > flow.bytes_sent;
             flow.totals_seen = true;
             flow.bytes_sent = flow.bytes_sent.max(totals.bytes_sent);
             flow.bytes_received = flow.bytes_received.max(totals.bytes_received);
+        }
+        if sent_more {
+            self.tie(key, totals.handle, event.time_ns);
         }
         if totals.closed
             && let Some(flow) = self.flows.remove(key, totals.handle)
@@ -86,6 +94,8 @@ impl Correlator<'_> {
             let flow = self.flow(event, *remote, Transport::Tcp, "spoke to");
             self.begin_flow(key, handle, flow);
         }
+        // The handshake and the request are bytes of the app's.
+        self.tie(key, handle, event.time_ns);
         let Some(stated) = stated else { return };
         let again = match self.flows.get_mut(key, handle) {
             Some(flow) if flow.inbound => None,
@@ -103,6 +113,10 @@ impl Correlator<'_> {
                     other.time_ns = event.time_ns;
                     other.bytes_sent = 0;
                     other.bytes_received = 0;
+                    // What was sent before was sent to the other host.
+                    other.tied.clear();
+                    let window_ns = self.options.window_ns.unwrap_or(WINDOW_NS);
+                    self.recent.tie(key, event.time_ns, event.time_ns, window_ns, &mut other.tied);
                     Some(other)
                 }
             },
@@ -166,11 +180,11 @@ impl Correlator<'_> {
             self.coverage.overflow("observed recipients by actor and phase");
             return;
         }
+        let proof = Proof { what: format!("{}{called}", flow.proof.what), ..flow.proof.clone() };
+        let tied = if effect == Effect::Done { flow.tied.as_slice() } else { &[] };
+        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &place, &proof);
         let tally = self.contacts.entry(key).or_insert_with(Tally::new);
-        tally.add(flow.proof.time_ns, &place, || Proof {
-            what: format!("{}{called}", flow.proof.what),
-            ..flow.proof.clone()
-        });
+        tally.add(flow.proof.time_ns, &place, || proof);
         tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
         tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
     }

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use super::clock::Clock;
 use super::contacts::looks_like_address;
 use super::coverage::Coverage;
-use super::facts::{ContactTuple, DataTuple, Facts, Limit, RateExcess};
+use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple, Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
 use super::own_storage::is_own_storage;
 use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
 use super::standing::Standings;
 use super::tally::{Proof, RateMeter, Tally};
+use super::ties::{FlowKey, FlowTally, RecentReadings, WINDOW_NS};
 use super::verdict::{Actor, Verdict};
 use crate::event::{
-    App, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec, ProcessKey,
-    ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
+    App, ClockAnchor, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec,
+    ProcessKey, ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
@@ -56,11 +57,13 @@ impl Effect {
 pub struct CorrelateOptions {
     /// Judge every app of the recording by these terms, whatever its package.
     pub any_package: bool,
+    /// Sending counts as following a reading for so long, in nanoseconds; `None` means ten seconds.
+    pub window_ns: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DataKey {
-    data_type: TypeId,
+    pub(super) data_type: TypeId,
     actor: u32,
     phase: u16,
     effect: Effect,
@@ -81,10 +84,12 @@ pub(super) struct ContactKey {
 pub struct Correlator<'a> {
     terms: &'a DeclaredTerms,
     pub(super) ontology: &'a Ontology,
-    options: CorrelateOptions,
+    pub(super) options: CorrelateOptions,
     header: Option<SessionHeader>,
     end: Option<SessionEnd>,
     clock: Clock,
+    /// The header gives no time at all, and no event has given one yet.
+    no_anchor: bool,
     pub(super) coverage: Coverage,
     /// Remembered answers: which types a path tells of.
     path_types: HashMap<String, Rc<[TypeId]>>,
@@ -93,6 +98,8 @@ pub struct Correlator<'a> {
     newest_phase: u16,
     actors: Vec<Actor>,
     actor_numbers: HashMap<Actor, u32>,
+    /// The actor of each process, as far as it was the same the last time: saves making its name to look for it.
+    actor_of_process: HashMap<ProcessKey, u32>,
     /// Whether events of the app in `newest_app` are judged.
     newest_app: Option<(App, bool)>,
     judged: BTreeSet<String>,
@@ -104,6 +111,10 @@ pub struct Correlator<'a> {
     pub(super) destinations: Vec<Destination>,
     pub(super) destination_numbers: HashMap<Destination, u32>,
     pub(super) contacts: HashMap<ContactKey, Tally>,
+    /// Connections of `contacts` that no reading is tied to.
+    pub(super) untied: HashMap<ContactKey, Tally>,
+    pub(super) recent: RecentReadings,
+    pub(super) data_flows: HashMap<FlowKey, FlowTally>,
     limits: BTreeMap<TypeId, Limit>,
     rates: BTreeMap<(TypeId, String), RateExcess>,
     pub(super) acts: BTreeMap<ActKey, Tally>,
@@ -133,6 +144,7 @@ impl<'a> Correlator<'a> {
             header: None,
             end: None,
             clock: Clock::default(),
+            no_anchor: false,
             coverage: Coverage::new(),
             path_types: HashMap::new(),
             no_types: Rc::from([]),
@@ -140,6 +152,7 @@ impl<'a> Correlator<'a> {
             newest_phase: 0,
             actors: Vec::new(),
             actor_numbers: HashMap::new(),
+            actor_of_process: HashMap::new(),
             newest_app: None,
             judged: BTreeSet::new(),
             left_out: BTreeSet::new(),
@@ -150,6 +163,9 @@ impl<'a> Correlator<'a> {
             destinations: Vec::new(),
             destination_numbers: HashMap::new(),
             contacts: HashMap::new(),
+            untied: HashMap::new(),
+            recent: RecentReadings::default(),
+            data_flows: HashMap::new(),
             limits: Limit::of_terms(terms, ontology),
             rates: BTreeMap::new(),
             acts: BTreeMap::new(),
@@ -178,6 +194,7 @@ impl<'a> Correlator<'a> {
                 self.coverage.header(header);
                 if self.header.is_none() {
                     self.clock = Clock { started: header.started };
+                    self.no_anchor = header.started == ClockAnchor::default();
                     self.header = Some((**header).clone());
                 }
             }
@@ -208,6 +225,12 @@ impl<'a> Correlator<'a> {
     }
 
     fn event(&mut self, event: &Event) {
+        if self.no_anchor && event.time_ns > 0 {
+            // The session began when its first event happened, as far as anybody can know.
+            self.no_anchor = false;
+            self.clock.started.boot_ns = event.time_ns;
+            self.coverage.began(event.time_ns);
+        }
         self.coverage.event(event);
         if !self.is_judged(event) {
             return;
@@ -255,8 +278,12 @@ impl<'a> Correlator<'a> {
                 let stated = host.map(|name| StatedName { name: name.clone(), cover: false });
                 self.stated_name(event, request.handle, request.remote.as_ref(), stated);
             }
-            EventBody::ProcessStart(_)
-            | EventBody::ProcessExit(_)
+            EventBody::ProcessStart(start) => {
+                if let Some(parent) = start.parent {
+                    self.recent.started(event.process.key, parent);
+                }
+            }
+            EventBody::ProcessExit(_)
             | EventBody::BlindSpot(_)
             | EventBody::FileUnlink(_)
             | EventBody::SocketBind(_)
@@ -310,6 +337,9 @@ impl<'a> Correlator<'a> {
     }
 
     fn remembered_types(&mut self, path: &str) -> Rc<[TypeId]> {
+        if !self.ontology.data_types.may_know(path) {
+            return Rc::clone(&self.no_types);
+        }
         if let Some(types) = self.path_types.get(path) {
             return Rc::clone(types);
         }
@@ -392,9 +422,11 @@ impl<'a> Correlator<'a> {
 
     /// Notes a provider of another app whose data no table knows.
     pub(super) fn unknown_provider(&mut self, event: &Event, access: &ProviderAccess) {
-        if Effect::of(event.outcome) == Effect::Done
-            && (self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority))
-        {
+        if Effect::of(event.outcome) != Effect::Done {
+            return;
+        }
+        self.unknown_data(event, access);
+        if self.unknown_providers.len() < limits::LISTED || self.unknown_providers.contains_key(&access.authority) {
             let count = self.unknown_providers.entry(access.authority.clone()).or_insert(0);
             *count = count.saturating_add(1);
         }
@@ -418,6 +450,11 @@ impl<'a> Correlator<'a> {
             tally.add(event.time_ns, place, || Proof::of(event, place.to_owned()));
             if effect == Effect::Done {
                 self.rate(event, *data_type, place);
+                // What every program reads would be tied to everything.
+                let weak = self.ontology.data_types.get(*data_type).is_some_and(|entry| entry.weak);
+                if !weak && !self.recent.read(event.process.key, key, event.time_ns, event.sequence) {
+                    self.coverage.overflow("recent readings by process");
+                }
             }
             keys.push(key);
         }
@@ -461,6 +498,22 @@ impl<'a> Correlator<'a> {
     }
 
     pub(super) fn actor(&mut self, event: &Event) -> u32 {
+        let known = self.actor_of_process.get(&event.process.key).copied();
+        if let Some(number) = known
+            && self.actors.get(number as usize).is_some_and(|actor| is_actor(actor, event))
+        {
+            return number;
+        }
+        let number = self.actor_number(event);
+        // Forgetting everything now and then bounds memory; it is found again by its name.
+        if self.actor_of_process.len() >= limits::TUPLES {
+            self.actor_of_process.clear();
+        }
+        self.actor_of_process.insert(event.process.key, number);
+        number
+    }
+
+    fn actor_number(&mut self, event: &Event) -> u32 {
         let actor = actor_of(event);
         if let Some(number) = self.actor_numbers.get(&actor) {
             return *number;
@@ -488,6 +541,8 @@ impl<'a> Correlator<'a> {
             self.profiles.push(listed);
         }
         let (acts, profiles) = (std::mem::take(&mut self.acts), std::mem::take(&mut self.profiles));
+        let (untied, data_flows) = (std::mem::take(&mut self.untied), std::mem::take(&mut self.data_flows));
+        let window_ns = self.options.window_ns.unwrap_or(WINDOW_NS);
         let Self { terms, ontology, phases, actors, destinations, .. } = &self;
         let mut standings = Standings::new(terms, ontology);
         let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
@@ -506,21 +561,32 @@ impl<'a> Correlator<'a> {
             })
             .collect();
         data.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
-        let mut contacts: Vec<ContactTuple> = self
-            .contacts
-            .iter()
+        let mut contact = |key: &ContactKey, tally: &Tally| {
+            let destination = destinations.get(key.destination as usize)?;
+            Some(ContactTuple {
+                parties: standings.of_destination(key.destination, destination),
+                destination: destination.clone(),
+                actor: actor(key.actor),
+                phase: phase(key.phase),
+                effect: key.effect,
+                tally: tally.clone(),
+            })
+        };
+        let mut untied: Vec<ContactTuple> = untied.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
+        untied.sort_by(|left, right| left.order().cmp(&right.order()));
+        let mut flows: Vec<FlowTuple> = data_flows
+            .into_iter()
             .filter_map(|(key, tally)| {
-                let destination = destinations.get(key.destination as usize)?;
-                Some(ContactTuple {
-                    parties: standings.of_destination(key.destination, destination),
-                    destination: destination.clone(),
-                    actor: actor(key.actor),
-                    phase: phase(key.phase),
-                    effect: key.effect,
-                    tally: tally.clone(),
-                })
+                let FlowKey { data_type, destination, actor, phase } = key;
+                let key = ContactKey { destination, actor, phase, effect: Effect::Done };
+                let contact = contact(&key, &tally.sends)?;
+                let FlowTally { reads, read_events, delay_ns, .. } = tally;
+                Some(FlowTuple { data_type, contact, reads, read_events, delay_ns })
             })
             .collect();
+        flows.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
+        let mut contacts: Vec<ContactTuple> =
+            self.contacts.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
         contacts.sort_by(|left, right| left.order().cmp(&right.order()));
         let last_doing = self
             .last_doing
@@ -537,6 +603,9 @@ impl<'a> Correlator<'a> {
             clock: self.clock,
             data,
             contacts,
+            untied,
+            flows,
+            window_ns,
             limits: self.limits,
             rates: self.rates,
             unknown_providers: self.unknown_providers,
@@ -559,6 +628,16 @@ fn app_label(event: &Event) -> String {
         (None, []) => format!("uid {}", event.user_id),
         (None, several) => several.join(" or "),
     }
+}
+
+/// Whether the event is this actor's.
+fn is_actor(actor: &Actor, event: &Event) -> bool {
+    let program = event.process.executable.as_deref().filter(|path| !path.is_empty()).unwrap_or(&event.process.name);
+    let same_app = match &event.app.package {
+        Some(package) => actor.app == *package,
+        None => actor.app == app_label(event),
+    };
+    same_app && actor.user_id == event.user_id && actor.program == program
 }
 
 pub(super) fn actor_of(event: &Event) -> Actor {

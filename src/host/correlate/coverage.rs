@@ -111,6 +111,14 @@ impl Coverage {
         self.marks.push((header.started.boot_ns, header.initial_phase.clone(), String::new()));
     }
 
+    /// Notes when the session began, where its header does not say: before any event is noted.
+    pub(super) fn began(&mut self, time_ns: u64) {
+        self.started_ns = time_ns;
+        if let Some((from_ns, _, _)) = self.marks.first_mut() {
+            *from_ns = time_ns;
+        }
+    }
+
     /// Notes an event; called for every one, so it does no more than it must.
     pub(super) fn event(&mut self, event: &Event) {
         self.last_ns = self.last_ns.max(event.time_ns);
@@ -532,6 +540,7 @@ impl Seen {
             .iter()
             .filter(|span| span.to_ns > span.from_ns || self.spans.len() == 1)
             .map(|span| PhaseSpan {
+                recording: None,
                 phase: span.phase.as_str().to_owned(),
                 from: clock.moment(span.from_ns),
                 to: clock.moment(span.to_ns),

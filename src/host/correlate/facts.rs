@@ -11,13 +11,14 @@ use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
 use super::profiles::{self, ActKey, Profile};
+use super::review::ReviewSummary;
 use super::rules::{self, ALL_RULES};
 use super::standing::{DataStanding, Party, collect_ref, contact_statement, recipient_name};
 use super::tally::{Proof, RateMeter, Tally};
 use super::tuples;
 use super::verdict::{
     Actor, CheckedApp, CheckedSession, DataTypeName, Evidence, Finding, ObservedData, ObservedRecipient, PhaseCount,
-    PlaceCount, RecipientName, RuleOutcome, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
+    PlaceCount, ProfileResult, RecipientName, RuleOutcome, RuleResult, StatementRef, Subject, VERDICT_SCHEMA, Verdict,
 };
 use crate::event::{Outcome, Phase, SessionEnd, SessionHeader, WELL_KNOWN_PHASES};
 use crate::host::declared_terms::DeclaredTerms;
@@ -95,6 +96,28 @@ impl ContactTuple<'_> {
     }
 }
 
+/// Data that was read, and contact afterwards that may have carried it.
+#[derive(Debug, Clone)]
+pub(super) struct FlowTuple<'a> {
+    pub(super) data_type: TypeId,
+    /// The contact, counted over the connections that readings are tied to.
+    pub(super) contact: ContactTuple<'a>,
+    /// Readings, each once for each connection that it is tied to, and the first of their numbers.
+    pub(super) reads: u64,
+    pub(super) read_events: Vec<u64>,
+    /// The shortest time from reading to sending.
+    pub(super) delay_ns: u64,
+}
+
+impl FlowTuple<'_> {
+    pub(super) fn order<'s>(
+        &'s self,
+        ontology: &'s Ontology,
+    ) -> (&'s str, (&'s Destination, &'s Actor, &'s Phase, Effect)) {
+        (ontology.data_types.id_of(self.data_type), self.contact.order())
+    }
+}
+
 /// What tuples share, for merging them into findings.
 pub(super) struct Part<'t> {
     pub(super) actor: &'t Actor,
@@ -109,6 +132,11 @@ pub(super) struct Facts<'a> {
     pub(super) clock: Clock,
     pub(super) data: Vec<DataTuple<'a>>,
     pub(super) contacts: Vec<ContactTuple<'a>>,
+    /// Contacts that no reading is tied to.
+    pub(super) untied: Vec<ContactTuple<'a>>,
+    pub(super) flows: Vec<FlowTuple<'a>>,
+    /// Sending counts as following a reading for so long.
+    pub(super) window_ns: u64,
     pub(super) limits: BTreeMap<TypeId, Limit>,
     pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
     pub(super) acts: BTreeMap<ActKey, Tally>,
@@ -201,11 +229,13 @@ impl Facts<'_> {
             places,
             more_places: more_places || cut,
             evidence: proofs.into_iter().map(|proof| self.evidence(proof)).collect(),
+            review: None,
         }
     }
 
     fn evidence(&self, proof: &Proof) -> Evidence {
         Evidence {
+            recording: None,
             sequence: proof.sequence,
             at: self.clock.moment(proof.time_ns),
             kind: proof.kind,
@@ -230,28 +260,22 @@ impl Facts<'_> {
         drafts::point_out(self, &mut judged);
         let rules: Vec<_> = ALL_RULES.iter().map(|rule| rules::conclude(rule, &judged, self)).collect();
         let profiles = profiles::judge(self, &judged);
-        let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
-        let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
-        let has = |outcome| outcomes.contains(&outcome);
-        let outcome = if has(RuleOutcome::Violation) {
-            RuleOutcome::Violation
-        } else if has(RuleOutcome::CannotTell) {
-            RuleOutcome::CannotTell
-        } else {
-            RuleOutcome::NoneObserved
-        };
+        let outcome = outcome_of_all(&rules, &profiles);
         Verdict {
             schema: VERDICT_SCHEMA,
             outcome,
             findings: rules.iter().map(|result| result.findings.len()).sum(),
             app: self.checked_app(),
             session: self.checked_session(),
+            scenes: Vec::new(),
             rules,
             profiles,
             tuples: tuples::of(self),
-            tying: tuples::tying(),
+            tying: tuples::tying(self),
             data: self.data.iter().map(|tuple| self.observed_data(tuple)).collect(),
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
+            reviews: ReviewSummary::default(),
+            baseline: None,
             notices: notices::of(self),
             coverage: self.seen.coverage.clone(),
             phases: self.seen.phases(),
@@ -284,7 +308,7 @@ impl Facts<'_> {
         CheckedSession {
             id: header.session_id,
             label: header.label,
-            started: Clock::date(header.started.wall_ns),
+            started: if self.clock.has_date() { Clock::date(header.started.wall_ns) } else { String::new() },
             seconds: Clock::seconds(self.seen.last_ns.saturating_sub(self.seen.started_ns)),
             end: self.end.as_ref().map(|end| end.reason.name()),
             events: self.seen.events(),
@@ -299,6 +323,7 @@ impl Facts<'_> {
         let (places, cut) =
             top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
         ObservedData {
+            recording: None,
             data_type: self.data_name(tuple.data_type),
             actor: tuple.actor.clone(),
             phase: tuple.phase.as_str().to_owned(),
@@ -320,6 +345,7 @@ impl Facts<'_> {
         let (places, cut) =
             top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
         ObservedRecipient {
+            recording: None,
             recipient: self.recipient_name(tuple),
             actor: tuple.actor.clone(),
             phase: tuple.phase.as_str().to_owned(),
@@ -335,6 +361,20 @@ impl Facts<'_> {
             evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
             statement: contact_statement(&tuple.parties, self.ontology),
         }
+    }
+}
+
+/// All rules, and the profiles that were asked for, together.
+pub(super) fn outcome_of_all(rules: &[RuleResult], profiles: &[ProfileResult]) -> RuleOutcome {
+    let counting = profiles.iter().filter(|profile| profile.counts_for_outcome).map(|profile| profile.outcome);
+    let outcomes: Vec<RuleOutcome> = rules.iter().map(|result| result.outcome).chain(counting).collect();
+    let has = |outcome| outcomes.contains(&outcome);
+    if has(RuleOutcome::Violation) {
+        RuleOutcome::Violation
+    } else if has(RuleOutcome::CannotTell) {
+        RuleOutcome::CannotTell
+    } else {
+        RuleOutcome::NoneObserved
     }
 }
 

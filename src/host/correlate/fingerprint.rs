@@ -15,8 +15,13 @@ pub(super) fn of_finding(told_under: &str, rule: &str, package: &str, subject: &
     of(&[told_under, rule, package, subject.kind(), subject.title()])
 }
 
+/// The fingerprint of a row: a data type or nothing, a recipient or nothing, the phase and how it ended.
+pub(super) fn of_row(package: &str, data_type: &str, host: &str, phase: &str, outcome: &str) -> String {
+    of(&["tuple", package, data_type, host, phase, outcome])
+}
+
 /// The fingerprint of these parts.
-pub(super) fn of(parts: &[&str]) -> String {
+fn of(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // The length in front, so that no two lists of parts give the same bytes.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::limits;
 use super::tally::Proof;
+use super::ties::TiedReading;
 use super::verdict::NameConfidence;
 use crate::event::{DnsAnswer, DnsRecord, Outcome, ProcessKey};
 
@@ -164,6 +165,10 @@ pub(super) struct Flow {
     pub(super) bytes_received: u64,
     /// Totals were seen, so that zero bytes means zero.
     pub(super) totals_seen: bool,
+    /// What is sent next was sent after this time.
+    pub(super) sent_since_ns: u64,
+    /// What was read before something was sent here.
+    pub(super) tied: Vec<TiedReading>,
 }
 
 impl Flow {

@@ -26,3 +26,13 @@ pub(super) const PHASE_MARKS: usize = 10_000;
 pub(super) const BLIND_SPOTS: usize = 1_000;
 /// Apps and addresses that are only listed.
 pub(super) const LISTED: usize = 1_000;
+/// What processes read lately, by process and data type.
+pub(super) const RECENT_READINGS: usize = 50_000;
+/// Readings of one type by one process that a sending is looked for after.
+pub(super) const LATEST_READINGS: usize = 32;
+/// Processes whose parent is remembered.
+pub(super) const READERS: usize = 50_000;
+/// The process itself and those that started it, whose sending may carry what it read.
+pub(super) const ANCESTORS: usize = 4;
+/// Data types tied to one connection.
+pub(super) const TIED_TYPES: usize = 64;

@@ -15,6 +15,8 @@
 //!   looked up for the address, else the address. An address that answers to several names is *uncertain*, and only a
 //!   violation if every one of them would be. Peers on the machine itself or its own link, and DNS servers, are none
 //!   unless they have a name.
+//! * **A reading is tied to a sending** when the same process, or the one that started it, sends within the window after
+//!   reading: graded by [`observed::Tie`], because what was sent is not seen.
 //! * **A contact** is a connection made or bytes sent, not yet proof that certain data was sent.
 //! * **A family of events is watched** when at least one probe that does not sample is `attached` for it, at the
 //!   beginning and at the end. `partial` is not watched; its reason becomes the rule's.
@@ -32,11 +34,16 @@ mod limits;
 mod notices;
 pub mod observed;
 mod own_storage;
+mod periodicity;
 mod platform;
 pub mod profiles;
+pub mod regression;
+pub mod review;
 pub mod rules;
+pub mod scenes;
 mod standing;
 mod tally;
+mod ties;
 mod tuples;
 pub mod verdict;
 

@@ -33,6 +33,17 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 );
             }
             Effect::Done => {
+                if let Some(period) =
+                    tuple.tally.intervals.period().filter(|_| !matches!(tuple.standing, DataStanding::Weak))
+                {
+                    note(
+                        "fixed_interval",
+                        format!(
+                            "{} read {} at a fixed interval of {:.1} s in phase {} ({} pauses, half of them within {:.1} s of it)",
+                            tuple.actor.app, name.id, period.seconds, tuple.phase, period.pauses, period.jitter_seconds
+                        ),
+                    );
+                }
                 if let DataStanding::Declared { exact: false, statements } = &tuple.standing
                     && let Some(statement) = statements.first()
                 {
@@ -116,6 +127,14 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 "whether the data types denied at {} were sent is not decided: contents are not looked at",
                 place_in_words(&denial.place)
             ),
+        );
+    }
+    if facts.header.is_some() && !facts.clock.has_date() {
+        note(
+            "no_clock_anchor",
+            "the header of the recording has no wall-clock time: dates are not known, and seconds count from its clock of \
+             the device, or from the first event"
+                .to_owned(),
         );
     }
     unexercised(facts, &mut note);

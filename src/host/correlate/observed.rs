@@ -241,6 +241,9 @@ pub struct Disclosure {
 /// One row of what was observed.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedTuple {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// Stays the same for the same app, data type, recipient, phase and outcome, whatever the process, port or directory.
     pub fingerprint: String,
     /// The data type; absent when only contact was seen.
@@ -263,7 +266,7 @@ pub struct ObservedTuple {
     /// The shortest time from a reading to a sending, in seconds, as far as totals tell; absent where there are not both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_seconds: Option<f64>,
-    /// How often it was read; with a recipient, by the readings that are tied to the sendings.
+    /// How often it was read; with a recipient, the readings that are tied to the sendings, each once for each connection.
     pub reads: u64,
     /// Connections.
     pub sends: u64,

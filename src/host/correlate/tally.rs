@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
+use super::periodicity::Intervals;
 use crate::event::{Event, Fidelity, Outcome};
 
 /// How many one-second buckets make the sliding minute.
@@ -58,40 +59,6 @@ impl RateMeter {
         }
         self.peak = self.peak.max(self.in_window);
         self.in_window
-    }
-}
-
-/// The lengths of the pauses between acts: how many, their mean and their spread (by Welford's method, so that none of
-/// them is kept).
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Intervals {
-    count: u32,
-    mean: f64,
-    spread: f64,
-}
-
-/// Acts closer together than this are one reading in several steps.
-const BURST_NS: u64 = 200_000_000;
-/// So many equal pauses before an interval is called fixed.
-const ENOUGH_INTERVALS: u32 = 5;
-
-impl Intervals {
-    fn add(&mut self, pause_ns: u64) {
-        if pause_ns < BURST_NS {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a pause in seconds is wanted to three digits")]
-        let pause = pause_ns as f64 / 1e9;
-        self.count = self.count.saturating_add(1);
-        let off = pause - self.mean;
-        self.mean += off / f64::from(self.count);
-        self.spread += off * (pause - self.mean);
-    }
-
-    /// The fixed interval in seconds, if there is one: enough pauses, with a standard deviation of a tenth at most.
-    pub(super) fn period_seconds(&self) -> Option<f64> {
-        let deviation = (self.spread / f64::from(self.count.max(1))).sqrt();
-        (self.count >= ENOUGH_INTERVALS && deviation <= self.mean / 10.0).then_some(self.mean)
     }
 }
 
@@ -158,9 +125,7 @@ impl Tally {
     /// Counts one act at `place`; `proof` is made only when it is kept.
     pub(super) fn add(&mut self, time_ns: u64, place: &str, proof: impl FnOnce() -> Proof) {
         self.count = self.count.saturating_add(1);
-        if self.last_ns > 0 {
-            self.intervals.add(time_ns.saturating_sub(self.last_ns));
-        }
+        self.intervals.act(time_ns);
         self.first_ns = self.first_ns.min(time_ns);
         self.last_ns = self.last_ns.max(time_ns);
         self.rate.count(time_ns);
@@ -180,31 +145,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fixed_interval_is_found_and_bursts_do_not_hide_it() {
-        let mut tally = Tally::new();
-        let proof = || Proof {
-            sequence: 1,
-            time_ns: 0,
-            kind: "x",
-            pid: 1,
-            what: String::new(),
-            outcome: Outcome::Ok,
-            hints: Vec::new(),
-        };
-        for turn in 1..=6_u64 {
-            tally.add(turn * 30 * NANOSECONDS, "a", proof);
-            tally.add(turn * 30 * NANOSECONDS + 1_000, "a", proof);
-        }
-        assert_eq!(tally.intervals.period_seconds().map(f64::round), Some(30.0));
-        assert_eq!((tally.rate.peak_second, tally.rate.peak), (2, 4));
-        let mut uneven = Tally::new();
-        for second in [1, 2, 9, 11, 40, 41, 90, 95_u64] {
-            uneven.add(second * NANOSECONDS, "a", proof);
-        }
-        assert_eq!(uneven.intervals.period_seconds(), None);
-    }
 
     #[test]
     fn a_minute_slides_and_is_never_overstated() {

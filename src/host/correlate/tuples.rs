@@ -1,11 +1,12 @@
 //! From what was observed to rows: data type, actor, recipient, phase, how often, and how the terms disclose it.
 
+use super::clock::Clock;
 use super::correlator::Effect;
 use super::disclosure::Discloser;
-use super::facts::{ContactTuple, DataTuple, Facts};
+use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple};
 use super::fingerprint;
 use super::observed::{
-    CappedEvents, ObservedTuple, Period, Rate, SdkConfidence, SdkName, Tie, TieNotPossible, TupleActor, Tying,
+    CappedEvents, ObservedTuple, Rate, SdkConfidence, SdkName, Tie, TieNotPossible, TupleActor, Tying,
 };
 use super::standing::DataStanding;
 use super::tally::Tally;
@@ -13,19 +14,20 @@ use super::verdict::RecipientName;
 use crate::event::Phase;
 use crate::host::ontology::Recipient;
 
-/// Every row, sorted by data type, recipient, actor, phase and outcome.
+/// Every row: what was read, what may have been sent to whom, and contacts that nothing is tied to; each sorted.
 pub(super) fn of(facts: &Facts<'_>) -> Vec<ObservedTuple> {
     let discloser = Discloser { terms: facts.terms, ontology: facts.ontology };
     let mut rows: Vec<ObservedTuple> = facts.data.iter().map(|tuple| access(facts, &discloser, tuple)).collect();
-    rows.extend(facts.contacts.iter().map(|tuple| contact(facts, &discloser, tuple)));
+    rows.extend(facts.flows.iter().map(|tuple| flow(facts, &discloser, tuple)));
+    rows.extend(facts.untied.iter().map(|tuple| contact(facts, &discloser, tuple)));
     rows
 }
 
 /// How readings are tied to sendings, and what cannot be tied.
-pub(super) fn tying() -> Tying {
+pub(super) fn tying(facts: &Facts<'_>) -> Tying {
     let not_possible = |tie, why: &str| TieNotPossible { tie, why: why.to_owned() };
     Tying {
-        window_seconds: 0.0,
+        window_seconds: Clock::seconds(facts.window_ns),
         not_possible: vec![
             not_possible(Tie::Value, "no event of this recording says which values were seen leaving"),
             not_possible(Tie::Path, "no event of this recording says from which file the bytes on a connection came"),
@@ -44,11 +46,7 @@ fn foreground(phase: &Phase) -> Option<bool> {
 }
 
 fn rate(tally: &Tally) -> Rate {
-    Rate {
-        peak_per_second: tally.rate.peak_second,
-        peak_per_minute: tally.rate.peak,
-        period: tally.intervals.period_seconds().map(|seconds| Period { seconds, pauses: 0, jitter_seconds: 0.0 }),
-    }
+    Rate { peak_per_second: tally.rate.peak_second, peak_per_minute: tally.rate.peak, period: tally.intervals.period() }
 }
 
 fn events(tally: &Tally) -> CappedEvents {
@@ -60,13 +58,14 @@ fn no_events() -> CappedEvents {
 }
 
 fn row_fingerprint(facts: &Facts<'_>, data: &str, host: &str, phase: &Phase, effect: Effect) -> String {
-    fingerprint::of(&["tuple", &facts.terms.app.package, data, host, phase.as_str(), effect.name()])
+    fingerprint::of_row(&facts.terms.app.package, data, host, phase.as_str(), effect.name())
 }
 
 fn access(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &DataTuple<'_>) -> ObservedTuple {
     let data_type = facts.data_name(tuple.data_type);
     let discloses = tuple.effect == Effect::Done && !matches!(tuple.standing, DataStanding::Weak);
     ObservedTuple {
+        recording: None,
         fingerprint: row_fingerprint(facts, &data_type.id, "", &tuple.phase, tuple.effect),
         data_type: Some(data_type),
         actor: TupleActor { actor: tuple.actor.clone(), sdk: None },
@@ -90,10 +89,25 @@ fn access(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &DataTuple<'_>) -
     }
 }
 
+fn flow(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &FlowTuple<'_>) -> ObservedTuple {
+    let mut row = contact(facts, discloser, &tuple.contact);
+    let data_type = facts.data_name(tuple.data_type);
+    let host = row.recipient.as_ref().map_or("", |name| name.host.as_str());
+    row.fingerprint = row_fingerprint(facts, &data_type.id, host, &tuple.contact.phase, tuple.contact.effect);
+    row.data_type = Some(data_type);
+    row.tie = Tie::Window;
+    row.delay_seconds = Some(Clock::seconds(tuple.delay_ns));
+    row.reads = tuple.reads;
+    row.read_events = CappedEvents { events: tuple.read_events.clone(), total: tuple.reads };
+    row.disclosure = discloser.of_flow(Some(tuple.data_type), &tuple.contact.parties);
+    row
+}
+
 fn contact(facts: &Facts<'_>, discloser: &Discloser<'_>, tuple: &ContactTuple<'_>) -> ObservedTuple {
     let recipient = facts.recipient_name(tuple);
     let disclosure = (tuple.effect == Effect::Done).then(|| discloser.of_flow(None, &tuple.parties)).flatten();
     ObservedTuple {
+        recording: None,
         fingerprint: row_fingerprint(facts, "", &recipient.host, &tuple.phase, tuple.effect),
         data_type: None,
         actor: TupleActor { actor: tuple.actor.clone(), sdk: sdk_of(facts, tuple, &recipient) },

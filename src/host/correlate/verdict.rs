@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::observed::{ObservedTuple, Tying};
+use super::regression::Difference;
+use super::review::{Review, ReviewSummary};
 use crate::event::{ProbeStatus, Totals};
 use crate::host::declared_terms::{NotUnderstood, Provenance};
 use crate::host::recording::Damage;
@@ -55,13 +57,16 @@ impl RuleOutcome {
 pub struct Moment {
     /// Seconds since the session began, in milliseconds' resolution; negative for what happened before.
     pub seconds: f64,
-    /// By the device's wall clock, in UTC, RFC 3339.
+    /// By the device's wall clock, in UTC, RFC 3339; empty when the recording does not say what time of day it was.
     pub wall: String,
 }
 
 /// One event that proves something.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Evidence {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// Its sequence number in the recording.
     pub sequence: u64,
     /// When.
@@ -253,6 +258,9 @@ pub struct Finding {
     pub more_places: bool,
     /// The first events.
     pub evidence: Vec<Evidence>,
+    /// What a reviewer said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// A rule and what it came to.
@@ -268,8 +276,14 @@ pub struct RuleResult {
     pub outcome: RuleOutcome,
     /// What it found.
     pub findings: Vec<Finding>,
+    /// Findings that reviewers have set aside, one sentence each; they are among the reviews of the verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// Why nothing can be told, or why the rule does not apply; also what was not seen beside the findings.
     pub reasons: Vec<String>,
+    /// Phases that it needs and that were not part of the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_phases: Vec<String>,
     /// Phases that the rule looked at.
     pub phases: Vec<String>,
     /// For how long these phases lasted, in seconds.
@@ -353,8 +367,14 @@ pub struct ClauseResult {
     pub state: ClauseState,
     /// The findings that hold a violation or an indication; `rule` names the rule or check that made each.
     pub findings: Vec<Finding>,
+    /// Findings that reviewers have set aside, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// Why it cannot be told or decided; also what was not seen beside the findings.
     pub reasons: Vec<String>,
+    /// Phases that it needs and that were not part of the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_phases: Vec<String>,
     /// Phases that were looked at.
     pub phases: Vec<String>,
     /// For how long they lasted, in seconds.
@@ -387,6 +407,9 @@ pub struct ProfileResult {
 /// One observed kind of data, with who read it, in which phase and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedData {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// The data type.
     pub data_type: DataTypeName,
     /// Who.
@@ -422,6 +445,9 @@ pub struct ObservedData {
 /// One observed recipient, with who contacted it, in which phase and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedRecipient {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// The recipient.
     pub recipient: RecipientName,
     /// Who.
@@ -457,7 +483,7 @@ pub struct ObservedRecipient {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
-    /// `unexercised_statement`, `not_necessary`, `unconfirmed_draft`.
+    /// `unexercised_statement`, `not_necessary`, `unconfirmed_draft`, `fixed_interval`, `not_decided`, `no_clock_anchor`.
     pub kind: &'static str,
     /// In one English sentence.
     pub message: String,
@@ -499,6 +525,9 @@ pub struct Coverage {
 /// One stretch of the session in one phase.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PhaseSpan {
+    /// The recording that the numbers and times are of, where the verdict is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// The phase.
     pub phase: String,
     /// When it began.
@@ -550,7 +579,7 @@ pub struct CheckedSession {
     pub id: String,
     /// What the client called it.
     pub label: String,
-    /// When it began, by the device's wall clock.
+    /// When it began, by the device's wall clock; empty when the recording does not say.
     pub started: String,
     /// How long it lasted, in seconds, as far as the recording goes.
     pub seconds: f64,
@@ -569,6 +598,19 @@ pub struct CheckedSession {
     pub daemon_version: String,
 }
 
+/// One of several recordings that a verdict is about.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Scene {
+    /// The recording, as the user named it.
+    pub recording: String,
+    /// What it came to by itself.
+    pub outcome: RuleOutcome,
+    /// Its session.
+    pub session: CheckedSession,
+    /// The phases that it went through.
+    pub phases: Vec<String>,
+}
+
 /// A recording set against terms.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Verdict {
@@ -580,8 +622,11 @@ pub struct Verdict {
     pub findings: usize,
     /// The app and its terms.
     pub app: CheckedApp,
-    /// The session.
+    /// The session; of several recordings the first one's, with the seconds and events of all.
     pub session: CheckedSession,
+    /// The recordings, when there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scenes: Vec<Scene>,
     /// Every rule, in the order of [`super::rules::ALL_RULES`].
     pub rules: Vec<RuleResult>,
     /// The profiles, each with every clause: those that were asked for, else [`super::profiles::DEFAULT_PROFILE`].
@@ -594,6 +639,11 @@ pub struct Verdict {
     pub data: Vec<ObservedData>,
     /// Every observed recipient.
     pub recipients: Vec<ObservedRecipient>,
+    /// What became of the reviews that were given.
+    pub reviews: ReviewSummary,
+    /// What is different from the baseline, when one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Difference>,
     /// What is worth knowing besides.
     pub notices: Vec<Notice>,
     /// What was seen and what was not.

@@ -59,6 +59,8 @@ pub struct DataTypes {
     /// What every pattern begins with, up to its first wildcard, in lower case. Most paths begin with none of these,
     /// and comparing a few bytes is fifty times cheaper than running the patterns.
     prefixes: Vec<String>,
+    /// The four bytes after the first slash of every one of them; `None` when one is shorter.
+    heads: Option<Vec<[u8; 4]>>,
     /// First word, the words that must follow in order, and the type.
     commands: Vec<(Vec<String>, TypeId)>,
     names: NameTable<DataName>,
@@ -89,6 +91,7 @@ impl DataTypes {
             globs: GlobSet::empty(),
             glob_types: Vec::new(),
             prefixes: Vec::new(),
+            heads: None,
             commands: Vec::new(),
             names: NameTable::default(),
         };
@@ -140,6 +143,8 @@ impl DataTypes {
             }
             file.finish(problems);
         }
+        let heads = table.prefixes.iter().map(|prefix| head(prefix)).collect::<Option<BTreeSet<_>>>();
+        table.heads = heads.map(|heads| heads.into_iter().collect());
         table.link(sources, &drafts, problems);
         table.name(sources, drafts, names, problems);
         match globs.build() {
@@ -369,6 +374,15 @@ impl DataTypes {
         self.get(narrow).is_some_and(|entry| entry.broader_or_same.contains(&broad))
     }
 
+    /// Whether a path can tell of anything, by a glance at its beginning: most paths of a system cannot.
+    #[must_use]
+    pub fn may_know(&self, path: &str) -> bool {
+        match (&self.heads, head(path)) {
+            (Some(heads), Some(head)) => heads.contains(&head),
+            _ => true,
+        }
+    }
+
     /// The data types that reading this path tells of, narrowest only, sorted.
     #[must_use]
     pub fn of_path(&self, path: &str) -> Vec<TypeId> {
@@ -409,6 +423,12 @@ impl DataTypes {
             .filter(|broad| !kept.iter().any(|narrow| narrow != broad && self.covers(*broad, *narrow)))
             .collect()
     }
+}
+
+/// The four bytes after the first one, in lower case.
+fn head(path: &str) -> Option<[u8; 4]> {
+    let head: [u8; 4] = path.as_bytes().get(1..5)?.try_into().ok()?;
+    Some(head.map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// Replaces a leading `$name` by each path of that root.
@@ -470,6 +490,11 @@ mod tests {
             ("/proc/cpuinfo", "device_fingerprint"),
         ] {
             assert_eq!(names_of(path), [wanted], "{path}");
+        }
+        let types = Ontology::built_in().unwrap().data_types;
+        assert!(!types.may_know("/system/lib64/libc.so"), "a glance tells most paths");
+        for path in ["/sys/class/net/wlan0/address", "/STORAGE/emulated/0/DCIM/a.jpg", "/s", ""] {
+            assert!(types.may_know(path), "{path}");
         }
         for path in ["/etc/passwd", "/sys/class/net/wlan0/mtu", "/usr/lib/libc.so", "", "/storage/emulated/0"] {
             assert!(names_of(path).is_empty(), "{path}");

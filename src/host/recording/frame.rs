@@ -152,18 +152,43 @@ pub(super) fn frame_begins(bytes: &[u8]) -> bool {
     FrameHeader::read(bytes).is_some()
 }
 
+/// A frame as it is in the file: checked, and still compressed.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// Offset of the frame.
+    pub(super) offset: u64,
+    /// Length of the frame.
+    pub(super) length: u64,
+    payload: Vec<u8>,
+    message_length: usize,
+}
+
+/// Decompresses frames, one after another or beside each other: frames do not depend on each other.
+pub(super) struct Unpacker {
+    decompressor: zstd::bulk::Decompressor<'static>,
+}
+
+impl Unpacker {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { decompressor: zstd::bulk::Decompressor::new()? })
+    }
+
+    /// The message of a frame; or why there is none.
+    pub(super) fn unpack(&mut self, packed: &Packed) -> Result<Vec<u8>, String> {
+        let mut message = Vec::with_capacity(packed.message_length);
+        match self.decompressor.decompress_to_buffer(&packed.payload, &mut message) {
+            Ok(length) if length == packed.message_length => Ok(message),
+            Ok(length) => Err(format!("a frame expands to {length} bytes instead of {}", packed.message_length)),
+            Err(error) => Err(format!("a frame cannot be decompressed: {error}")),
+        }
+    }
+}
+
 /// What [`Scanner::next`] found.
 #[derive(Debug)]
 pub(super) enum Scanned {
-    /// The message of a frame; where the frame is, for damage found in the message.
-    Message {
-        /// Offset of the frame.
-        offset: u64,
-        /// Length of the frame.
-        length: u64,
-        /// The decompressed message.
-        message: Vec<u8>,
-    },
+    /// A frame whose checksum is right.
+    Frame(Packed),
     /// A stretch that could not be read.
     Damage(Damage),
 }
@@ -177,7 +202,6 @@ pub(super) struct Scanner<R> {
     /// Offset in the file of `buffer[start]`.
     offset: u64,
     input_ended: bool,
-    decompressor: zstd::bulk::Decompressor<'static>,
     next_number: u32,
     /// What made the input unreadable from here on.
     read_error: Option<io::Error>,
@@ -187,17 +211,8 @@ pub(super) struct Scanner<R> {
 const READ_SIZE: usize = 256 * 1024;
 
 impl<R: Read> Scanner<R> {
-    pub(super) fn new(input: R) -> io::Result<Self> {
-        Ok(Self {
-            input,
-            buffer: Vec::new(),
-            start: 0,
-            offset: 0,
-            input_ended: false,
-            decompressor: zstd::bulk::Decompressor::new()?,
-            next_number: 0,
-            read_error: None,
-        })
+    pub(super) fn new(input: R) -> Self {
+        Self { input, buffer: Vec::new(), start: 0, offset: 0, input_ended: false, next_number: 0, read_error: None }
     }
 
     /// What is held, after reading until it is at least `wanted` bytes or the input has ended.
@@ -233,7 +248,7 @@ impl<R: Read> Scanner<R> {
         self.offset = self.offset.saturating_add(count as u64);
     }
 
-    /// The next message or the next damage; nothing at the end of the input.
+    /// The next frame or the next damage; nothing at the end of the input.
     pub(super) fn next(&mut self) -> Option<Scanned> {
         let held = self.peek(FRAME_HEADER_LENGTH);
         if held.is_empty() {
@@ -282,23 +297,15 @@ impl<R: Read> Scanner<R> {
             );
             return Some(self.damage(frame_length, reason));
         }
-        let mut message = Vec::with_capacity(header.message_length);
-        let result = self.decompressor.decompress_to_buffer(
-            self.buffer.get(self.start + FRAME_HEADER_LENGTH..self.start + frame_length).unwrap_or_default(),
-            &mut message,
-        );
-        match result {
-            Ok(length) if length == header.message_length => {
-                let offset = self.offset;
-                self.consume(frame_length);
-                Some(Scanned::Message { offset, length: frame_length as u64, message })
-            }
-            Ok(length) => Some(self.damage(
-                frame_length,
-                format!("a frame expands to {length} bytes instead of {}", header.message_length),
-            )),
-            Err(error) => Some(self.damage(frame_length, format!("a frame cannot be decompressed: {error}"))),
-        }
+        let range = self.start + FRAME_HEADER_LENGTH..self.start + frame_length;
+        let packed = Packed {
+            offset: self.offset,
+            length: frame_length as u64,
+            payload: self.buffer.get(range).unwrap_or_default().to_vec(),
+            message_length: header.message_length,
+        };
+        self.consume(frame_length);
+        Some(Scanned::Frame(packed))
     }
 
     fn damage(&mut self, length: usize, reason: String) -> Scanned {

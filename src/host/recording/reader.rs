@@ -1,12 +1,14 @@
 //! Reads a recording.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
 
 use prost::Message as _;
 
-use super::frame::{self, FileHeader, Scanned, Scanner};
+use super::frame::{self, FileHeader, Packed, Scanned, Scanner, Unpacker};
 use super::sequence::SequenceCheck;
 use super::{Damage, LooksLike, RecordingCondition, RecordingError};
 use crate::event::StreamEntry;
@@ -17,17 +19,92 @@ use crate::wire::proto;
 /// After the last entry, [`RecordingReader::condition`] says how whole the recording was.
 pub struct RecordingReader {
     scanner: Scanner<Box<dyn Read + Send>>,
-    entries: std::vec::IntoIter<proto::StreamEntry>,
-    /// Where the frame of `entries` is.
+    unpacker: Unpacker,
+    entries: std::vec::IntoIter<Result<StreamEntry, String>>,
+    progress: Progress,
+    ended: bool,
+}
+
+/// How far a recording was read, and how whole it was so far. Frames may be decoded beside each other; what is in them is
+/// judged here, in the order of the file.
+#[derive(Default)]
+struct Progress {
+    /// Where the frame of the entries that come is.
     frame: (u64, u64),
     sequence: SequenceCheck,
     condition: RecordingCondition,
-    ended: bool,
+}
+
+/// A frame with its entries, each as far as it could be understood; or why the frame holds none.
+struct Decoded {
+    offset: u64,
+    length: u64,
+    entries: Result<Vec<Result<StreamEntry, String>>, Undecoded>,
+}
+
+/// Why a frame has no entries.
+enum Undecoded {
+    /// It cannot be decompressed.
+    Unreadable(String),
+    /// What is in it is no message.
+    NoMessage(String),
+}
+
+/// The one way from a frame of the file to entries.
+fn decode(packed: &Packed, unpacker: &mut Unpacker) -> Decoded {
+    let entries = unpacker.unpack(packed).map_err(Undecoded::Unreadable).and_then(|message| {
+        let message = proto::StreamEventsResponse::decode(message.as_slice())
+            .map_err(|error| Undecoded::NoMessage(format!("a frame holds no stream message: {error}")))?;
+        let understood =
+            |entry| StreamEntry::try_from(entry).map_err(|error| format!("an entry could not be understood: {error}"));
+        Ok(message.entries.into_iter().map(understood).collect())
+    });
+    Decoded { offset: packed.offset, length: packed.length, entries }
+}
+
+impl Progress {
+    /// The entries of the next frame; none when it holds none.
+    fn frame(&mut self, decoded: Decoded) -> Vec<Result<StreamEntry, String>> {
+        let Decoded { offset, length, entries } = decoded;
+        self.frame = (offset, length);
+        match entries {
+            Ok(entries) => return entries,
+            Err(Undecoded::Unreadable(reason)) => self.condition.add_damage(Damage { offset, length, reason }),
+            Err(Undecoded::NoMessage(reason)) => self.damaged_frame(reason),
+        }
+        Vec::new()
+    }
+
+    /// Whether an entry of the current frame counts.
+    fn counts(&mut self, entry: &Result<StreamEntry, String>) -> bool {
+        match entry {
+            Ok(_) if self.condition.complete => {
+                self.damaged_frame("entries follow the end of the stream and were left out".to_owned());
+                false
+            }
+            Ok(entry) => {
+                self.sequence.follow(entry, &mut self.condition);
+                true
+            }
+            Err(reason) => {
+                self.damaged_frame(reason.clone());
+                false
+            }
+        }
+    }
+
+    fn damaged_frame(&mut self, reason: String) {
+        let (offset, length) = self.frame;
+        // One report for each frame: the next bad entry of the same frame adds nothing that a reader could act on.
+        if self.condition.damage.last().is_none_or(|last| last.offset != offset) {
+            self.condition.add_damage(Damage { offset, length, reason });
+        }
+    }
 }
 
 impl std::fmt::Debug for RecordingReader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("RecordingReader").field("condition", &self.condition).finish_non_exhaustive()
+        formatter.debug_struct("RecordingReader").field("condition", &self.progress.condition).finish_non_exhaustive()
     }
 }
 
@@ -52,34 +129,103 @@ impl RecordingReader {
     ///
     /// As [`Self::open`].
     pub fn from_reader(input: Box<dyn Read + Send>, path: &Path) -> Result<Self, RecordingError> {
-        let mut scanner =
-            Scanner::new(input).map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
-        let mut condition = RecordingCondition::default();
-        read_file_header(&mut scanner, path.to_owned(), &mut condition)?;
-        Ok(Self {
-            scanner,
-            entries: Vec::new().into_iter(),
-            frame: (0, 0),
-            sequence: SequenceCheck::default(),
-            condition,
-            ended: false,
-        })
+        let mut scanner = Scanner::new(input);
+        let unpacker = Unpacker::new().map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
+        let mut progress = Progress::default();
+        read_file_header(&mut scanner, path.to_owned(), &mut progress.condition)?;
+        Ok(Self { scanner, unpacker, entries: Vec::new().into_iter(), progress, ended: false })
     }
 
     /// How whole the recording is, as far as it was read; final when the iterator has ended.
     #[must_use]
     pub fn condition(&self) -> &RecordingCondition {
-        &self.condition
+        &self.progress.condition
     }
 
-    fn damaged_frame(&mut self, reason: String) {
-        let (offset, length) = self.frame;
-        // One report for each frame: the next bad entry of the same frame adds nothing that a reader could act on.
-        if self.condition.damage.last().is_none_or(|last| last.offset != offset) {
-            self.condition.add_damage(Damage { offset, length, reason });
-        }
+    /// Gives every entry to `each`, in order, while other threads decompress and decode what comes next; then says how whole
+    /// the recording is. The same entries and the same condition as by iterating, and memory is bounded as well.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be started, or breaks off.
+    pub fn read_beside(self, mut each: impl FnMut(&StreamEntry)) -> io::Result<RecordingCondition> {
+        let Self { mut scanner, entries, mut progress, .. } = self;
+        let mut hand_over = |progress: &mut Progress, entry: &Result<StreamEntry, String>| {
+            if progress.counts(entry)
+                && let Ok(entry) = entry
+            {
+                each(entry);
+            }
+        };
+        entries.for_each(|entry| hand_over(&mut progress, &entry));
+        let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS);
+        thread::scope(|scope| {
+            let (mut to_workers, mut from_workers, mut back) = (Vec::new(), Vec::new(), Vec::new());
+            let mut threads = Vec::new();
+            for _ in 0..workers {
+                let (give, take) = sync_channel::<Packed>(FRAMES_AHEAD);
+                let (deliver, receive) = sync_channel::<Decoded>(FRAMES_AHEAD);
+                let (give_back, used) = channel::<Vec<Result<StreamEntry, String>>>();
+                let mut unpacker = Unpacker::new()?;
+                threads.push(thread::Builder::new().name("decode".to_owned()).spawn_scoped(scope, move || {
+                    for packed in take {
+                        // What a thread has allocated it frees fastest itself: the memory is at hand for the next frame.
+                        used.try_iter().for_each(drop);
+                        if deliver.send(decode(&packed, &mut unpacker)).is_err() {
+                            return;
+                        }
+                    }
+                })?);
+                to_workers.push(give);
+                from_workers.push(receive);
+                back.push(give_back);
+            }
+            // What was found, in the order of the file: damage at its place, and whose turn a frame is.
+            let (order, found) = sync_channel::<Option<Damage>>(workers * FRAMES_AHEAD);
+            threads.push(thread::Builder::new().name("scan".to_owned()).spawn_scoped(scope, move || {
+                let mut turn = to_workers.iter().cycle();
+                while let Some(scanned) = scanner.next() {
+                    let sent = match scanned {
+                        Scanned::Damage(damage) => order.send(Some(damage)).is_ok(),
+                        // The frame first: who waits for it may only wait for what is on its way.
+                        Scanned::Frame(packed) => {
+                            turn.next().is_some_and(|worker| worker.send(packed).is_ok()) && order.send(None).is_ok()
+                        }
+                    };
+                    if !sent {
+                        return;
+                    }
+                }
+            })?);
+            let mut turn = from_workers.iter().zip(&back).cycle();
+            for damage in found.iter() {
+                if let Some(damage) = damage {
+                    progress.condition.add_damage(damage);
+                    continue;
+                }
+                // A thread that broke off is found out below.
+                let Some((receive, back)) = turn.next() else { break };
+                let Ok(decoded) = receive.recv() else { break };
+                let entries = progress.frame(decoded);
+                entries.iter().for_each(|entry| hand_over(&mut progress, entry));
+                // When the thread is through already, what is given back is freed here.
+                let _ = back.send(entries);
+            }
+            // Whoever still wants to hand something over learns that nobody waits for it.
+            drop((found, from_workers, back));
+            // Every one is waited for.
+            let broken = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
+            if broken == 0 { Ok(()) } else { Err(io::Error::other("reading the recording broke off unexpectedly")) }
+        })?;
+        progress.sequence.finish(&mut progress.condition);
+        Ok(progress.condition)
     }
 }
+
+/// Threads that decode: more do not help, because the entries are looked at by one.
+const MOST_WORKERS: usize = 4;
+/// Frames that wait before and behind each of them. A frame is a quarter of a megabyte, and ten times that when decoded.
+const FRAMES_AHEAD: usize = 4;
 
 /// Reads the file header, or finds out what the file is instead.
 fn read_file_header(
@@ -124,30 +270,22 @@ impl Iterator for RecordingReader {
                 return None;
             }
             if let Some(entry) = self.entries.next() {
-                match StreamEntry::try_from(entry) {
-                    Ok(_) if self.condition.complete => {
-                        self.damaged_frame("entries follow the end of the stream and were left out".to_owned());
-                    }
-                    Ok(entry) => {
-                        self.sequence.follow(&entry, &mut self.condition);
-                        return Some(entry);
-                    }
-                    Err(error) => self.damaged_frame(format!("an entry could not be understood: {error}")),
+                if self.progress.counts(&entry)
+                    && let Ok(entry) = entry
+                {
+                    return Some(entry);
                 }
                 continue;
             }
             match self.scanner.next() {
                 None => {
                     self.ended = true;
-                    self.sequence.finish(&mut self.condition);
+                    self.progress.sequence.finish(&mut self.progress.condition);
                 }
-                Some(Scanned::Damage(damage)) => self.condition.add_damage(damage),
-                Some(Scanned::Message { offset, length, message }) => {
-                    self.frame = (offset, length);
-                    match proto::StreamEventsResponse::decode(message.as_slice()) {
-                        Ok(message) => self.entries = message.entries.into_iter(),
-                        Err(error) => self.damaged_frame(format!("a frame holds no stream message: {error}")),
-                    }
+                Some(Scanned::Damage(damage)) => self.progress.condition.add_damage(damage),
+                Some(Scanned::Frame(packed)) => {
+                    let decoded = decode(&packed, &mut self.unpacker);
+                    self.entries = self.progress.frame(decoded).into_iter();
                 }
             }
         }

@@ -76,10 +76,15 @@ fn recorded(frames: &[Vec<StreamEntry>]) -> Vec<u8> {
     fs::read(&path).unwrap()
 }
 
+/// Reads in both ways, one after another and beside each other, which must never differ.
 fn read(bytes: &[u8]) -> Result<(Vec<StreamEntry>, RecordingCondition), RecordingError> {
-    let mut reader = RecordingReader::from_reader(Box::new(Cursor::new(bytes.to_vec())), Path::new("a.candor"))?;
-    let entries = reader.by_ref().collect();
-    Ok((entries, reader.condition().clone()))
+    let open = || RecordingReader::from_reader(Box::new(Cursor::new(bytes.to_vec())), Path::new("a.candor"));
+    let mut reader = open()?;
+    let entries: Vec<StreamEntry> = reader.by_ref().collect();
+    let mut beside = Vec::new();
+    let condition = open()?.read_beside(|entry| beside.push(entry.clone())).unwrap();
+    assert_eq!((&beside, &condition), (&entries, reader.condition()));
+    Ok((entries, condition))
 }
 
 fn three_frames() -> Vec<Vec<StreamEntry>> {

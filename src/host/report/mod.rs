@@ -5,6 +5,7 @@
 //! * **May import:** `host::correlate`. No files are touched here: reports are written to what the caller passes in.
 //! * **Test it:** `cargo test host::report`.
 
+mod difference;
 mod html;
 mod junit;
 mod language;
@@ -17,6 +18,7 @@ mod text;
 
 use std::io::{self, Write};
 
+pub use difference::difference;
 pub use html::{HtmlError, html};
 pub use junit::junit;
 pub use language::{Language, Translator};

@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::profile_text;
 use super::{bytes, duration, harmless, headline, without_statement};
-use crate::host::correlate::verdict::{Finding, RuleResult, StatementRef};
+use crate::host::correlate::review::Review;
+use crate::host::correlate::verdict::{Finding, Moment, RuleResult, StatementRef};
 use crate::host::correlate::{RuleOutcome, Verdict};
 
 pub(super) const STRONG: Style = Style::new().bold();
@@ -33,18 +34,29 @@ pub fn text(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let session = &verdict.session;
     writeln!(
         out,
-        "{FAINT}{} against {}, {} events in {}, {} on {}{FAINT:#}",
+        "{FAINT}{} against {}, {} events in {}{} on {}{FAINT:#}",
         harmless(&verdict.app.package),
         harmless(&verdict.app.terms_file),
         session.events,
         duration(session.seconds),
-        session.started,
+        if session.started.is_empty() { String::new() } else { format!(", {}", session.started) },
         harmless(&session.device)
     )?;
     for rule in &verdict.rules {
         if !rule.findings.is_empty() {
             findings(rule, out)?;
         }
+    }
+    for scene in &verdict.scenes {
+        let colour = style(scene.outcome);
+        let outcome = scene.outcome.in_words();
+        let (recording, phases) = (harmless(&scene.recording), scene.phases.join(", "));
+        writeln!(out, "  {colour}{outcome:<14}{colour:#} {recording}, {} events in {phases}", scene.session.events)?;
+    }
+    reviewed(verdict, out)?;
+    if let Some(difference) = &verdict.baseline {
+        heading("Against the baseline", out)?;
+        super::difference(difference, out)?;
     }
     rules(verdict, out)?;
     for result in &verdict.profiles {
@@ -66,6 +78,37 @@ fn heading(title: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{STRONG}{title}{STRONG:#}")
 }
 
+fn moment(moment: &Moment) -> String {
+    let date = if moment.wall.is_empty() { String::new() } else { format!(" ({})", moment.wall) };
+    format!("{:.3} s{date}", moment.seconds)
+}
+
+/// What people said about findings, where it changes something.
+fn reviewed(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let reviews = &verdict.reviews;
+    if reviews.set_aside.is_empty() && reviews.expired.is_empty() && reviews.unknown.is_empty() {
+        return Ok(());
+    }
+    heading("Reviewed", out)?;
+    for finding in &reviews.set_aside {
+        if let Some(review) = &finding.review {
+            writeln!(out, "  - set aside, {}: {}", review_in_words(review), harmless(&finding.message))?;
+        }
+    }
+    for review in &reviews.expired {
+        writeln!(out, "  - expired, so the finding counts again: {}, {}", review_in_words(review), review.fingerprint)?;
+    }
+    for review in &reviews.unknown {
+        writeln!(out, "  - names no finding of this run: {} at {}", review.fingerprint, harmless(&review.place))?;
+    }
+    Ok(())
+}
+
+fn review_in_words(review: &Review) -> String {
+    let until = review.expires.as_ref().map(|day| format!(" until {day}")).unwrap_or_default();
+    format!("{} by {}{until} ({})", review.decision.name(), harmless(&review.author), harmless(&review.reason))
+}
+
 fn join_or(words: &[&str], otherwise: &str) -> String {
     if words.is_empty() { otherwise.to_owned() } else { words.join(", ") }
 }
@@ -84,11 +127,13 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let phases: Vec<String> =
         finding.phases.iter().map(|phase| format!("{} ({}x)", phase.phase, phase.count)).collect();
     let span = if (finding.last.seconds - finding.first.seconds).abs() < 0.0005 {
-        format!("at {:.3} s ({})", finding.first.seconds, finding.first.wall)
+        format!("at {}", moment(&finding.first))
     } else {
         format!(
-            "from {:.3} s ({}) to {:.3} s, at most {} a minute",
-            finding.first.seconds, finding.first.wall, finding.last.seconds, finding.peak_per_minute
+            "from {} to {:.3} s, at most {} a minute",
+            moment(&finding.first),
+            finding.last.seconds,
+            finding.peak_per_minute
         )
     };
     writeln!(out, "    when:  {span}, in phase {}", phases.join(", "))?;
@@ -105,12 +150,18 @@ fn one_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         Some(statement) => writeln!(out, "    terms: {}", statement_in_words(statement))?,
         None => writeln!(out, "    terms: {FAINT}{}{FAINT:#}", without_statement(finding))?,
     }
+    writeln!(out, "    {FAINT}name:  {}{FAINT:#}", finding.fingerprint)?;
+    if let Some(review) = &finding.review {
+        let expired = if review.expired { ", expired" } else { "" };
+        writeln!(out, "    review: {}{expired}", review_in_words(review))?;
+    }
     for evidence in &finding.evidence {
         let hints =
             if evidence.hints.is_empty() { String::new() } else { format!(", hint: {}", evidence.hints.join(", ")) };
         writeln!(
             out,
-            "    {FAINT}event #{} {} at {:.3} s, pid {}: {} [{}{hints}]{FAINT:#}",
+            "    {FAINT}{}event #{} {} at {:.3} s, pid {}: {} [{}{hints}]{FAINT:#}",
+            evidence.recording.as_ref().map(|name| format!("{} ", harmless(name))).unwrap_or_default(),
             evidence.sequence,
             evidence.kind,
             evidence.at.seconds,

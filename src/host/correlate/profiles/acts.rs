@@ -17,6 +17,8 @@ pub(in super::super) enum ActKind {
     Given,
     /// A request was sent in clear text; its subject is the host.
     ClearText,
+    /// Something was read from a provider of another installed app whose data no table knows; its subject is the authority.
+    UnknownData,
     /// A permission dialog was marked directly after another one.
     PromptAgain,
 }
@@ -80,16 +82,30 @@ impl Correlator<'_> {
         }
     }
 
-    fn given(&mut self, event: &Event, access: &ProviderAccess) {
+    /// The package of another installed app that serves a provider; `None` for the app's own and the platform's, which run
+    /// under user ids of apps, too.
+    fn other_app<'e>(event: &Event, access: &'e ProviderAccess) -> Option<&'e str> {
         let owner = &access.transaction.owner;
         let installed = owner.user_id.is_some_and(|id| id % USER_RANGE >= FIRST_APPLICATION);
-        let Some(package) = &owner.app.package else { return };
-        let own = event.app.package.as_ref() == Some(package) || event.app.candidates.contains(package);
-        // Providers of the platform run under user ids of apps, too.
-        let platform = package.starts_with("com.android.") || package == "android";
-        if access.method.writes() && installed && !own && !platform {
+        let package = owner.app.package.as_deref()?;
+        let own = event.app.package.as_deref() == Some(package)
+            || event.app.candidates.iter().any(|candidate| candidate == package);
+        let platform = ["com.android.", "com.google.android."].iter().any(|vendor| package.starts_with(vendor));
+        (installed && !own && !platform && package != "android").then_some(package)
+    }
+
+    fn given(&mut self, event: &Event, access: &ProviderAccess) {
+        if let Some(package) = Self::other_app(event, access).filter(|_| access.method.writes()) {
             let what = format!("{} {}", access.method.name(), access.uri.as_deref().unwrap_or(&access.authority));
             self.act(event, ActKind::Given, package, what);
+        }
+    }
+
+    /// Notes a reading of a provider whose data no table knows.
+    pub(in super::super) fn unknown_data(&mut self, event: &Event, access: &ProviderAccess) {
+        if Self::other_app(event, access).is_some() {
+            let what = format!("{} {}", access.method.name(), access.uri.as_deref().unwrap_or(&access.authority));
+            self.act(event, ActKind::UnknownData, &access.authority, what);
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) const PROFILE: BuiltIn = BuiltIn {
             when: When::Any,
             families: &[],
             check: Check::NeedsMore(
-                "needs recordings and terms of two versions of the app, and this check has one; `candor terms diff` compares the terms",
+                "needs the report of an earlier version (--baseline), and this check has none; `candor terms diff` compares the terms",
             ),
         },
         Clause {

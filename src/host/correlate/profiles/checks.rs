@@ -1,6 +1,6 @@
 //! Checks of clauses about what was read and what the terms say.
 //!
-//! Most are made of the seven rules of [`super::super::rules`]: a finding keeps the id of the rule that made it, so that
+//! Most are made of the eight rules of [`super::super::rules`]: a finding keeps the id of the rule that made it, so that
 //! it can be followed from the clause to the rule and back.
 
 use super::super::correlator::Effect;

@@ -161,7 +161,8 @@ fn acts<'f>(
     groups
 }
 
-fn of_acts(
+/// A finding for each subject and app of acts of one kind.
+pub(in super::super) fn of_acts(
     facts: &Facts<'_>,
     kind: ActKind,
     phases: &[&str],

@@ -9,6 +9,7 @@
 //! every family of events that the clause needs was watched without loss, in a phase that was really part of the run.
 
 mod acts;
+mod app_type_39;
 mod cac_191;
 mod checks;
 mod clause;
@@ -23,13 +24,14 @@ mod two_lists;
 pub use clause::{Clause, Decidability, When};
 pub use file::Profile;
 
-pub(super) use acts::ActKey;
+pub(super) use acts::{ActKey, ActKind};
+pub(super) use flow_checks::of_acts;
 
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::fingerprint;
-use super::rules::{AllJudged, Judged};
+use super::rules::{AllJudged, Judged, NO_EVENT, NOTHING_KNOWN};
 use super::verdict::{ClauseResult, ClauseState, ProfileResult, RuleOutcome};
 use clause::Check;
 use rates::RateLimit;
@@ -53,8 +55,14 @@ pub struct BuiltIn {
 pub const DEFAULT_PROFILE: &str = "cac-191";
 
 /// Every profile that is built in as a table of clauses. Profiles of rates alone are files: see [`Profile::built_in`].
-pub const BUILT_IN: &[BuiltIn] =
-    &[cac_191::PROFILE, two_lists::PROFILE, play_data_safety::PROFILE, miit_164::PROFILE, gdpr_consent::PROFILE];
+pub const BUILT_IN: &[BuiltIn] = &[
+    cac_191::PROFILE,
+    two_lists::PROFILE,
+    play_data_safety::PROFILE,
+    miit_164::PROFILE,
+    gdpr_consent::PROFILE,
+    app_type_39::PROFILE,
+];
 
 /// Phases beyond the well-known ones that clauses ask for: the tester marks them with `candor mark NAME`.
 pub const PHASES_OF_CLAUSES: &[(&str, &str)] = &[
@@ -126,20 +134,25 @@ fn judge_profile(facts: &Facts<'_>, profile: &Profile, context: &Context<'_>) ->
             finding.fingerprint = fingerprint::of_finding(&told_under, finding.rule, package, &finding.subject);
         }
     }
-    let mut counts = BTreeMap::new();
-    for state in ClauseState::ALL {
-        counts.insert(state.name(), clauses.iter().filter(|clause| clause.state == *state).count());
-    }
-    ProfileResult {
+    let mut result = ProfileResult {
         name: profile.name.clone(),
         title_en: profile.title_en.clone(),
         title_zh: profile.title_zh.clone(),
         source: profile.source.clone(),
         counts_for_outcome: profile.asked_for,
-        outcome: outcome_of(&clauses),
-        counts,
+        outcome: RuleOutcome::NotApplicable,
+        counts: BTreeMap::new(),
         clauses,
-    }
+    };
+    count_states(&mut result);
+    result
+}
+
+/// What the clauses come to together.
+pub(super) fn count_states(profile: &mut ProfileResult) {
+    let count = |state: &ClauseState| profile.clauses.iter().filter(|clause| clause.state == *state).count();
+    profile.counts = ClauseState::ALL.iter().map(|state| (state.name(), count(state))).collect();
+    profile.outcome = outcome_of(&profile.clauses);
 }
 
 /// What is not decidable by any trace says nothing about the run, and what a person must decide leaves it open.
@@ -193,16 +206,18 @@ fn conclude(
     let mut reasons = judged.doubts;
     reasons.sort();
     reasons.dedup();
-    let never = "was never marked, so nothing is known about it";
+    let mut missing: Vec<String> = Vec::new();
     for phase in all.iter().filter(|phase| !was_exercised(phase)) {
-        reasons.push(format!("phase {phase} {never}"));
+        reasons.push(format!("phase {phase} was never marked, {NOTHING_KNOWN} it"));
+        missing.push((*phase).to_owned());
     }
     if !one_of.is_empty() && !one_of.iter().any(|phase| was_exercised(phase)) {
-        reasons.push(format!("none of the phases {} was marked, so nothing is known about them", one_of.join(", ")));
+        reasons.push(format!("none of the phases {} was marked, {NOTHING_KNOWN} them", one_of.join(", ")));
+        missing.extend(one_of.iter().map(|phase| (*phase).to_owned()));
     }
     reasons.extend(judged.not_applicable);
     if facts.judged.is_empty() {
-        reasons.push("no event of the app is in the recording".to_owned());
+        reasons.push(NO_EVENT.to_owned());
     }
     let blind: Vec<String> = if restricted {
         looked_at.iter().flat_map(|summary| facts.seen.blind_to(clause.families, Some(&summary.phase))).collect()
@@ -223,6 +238,7 @@ fn conclude(
     let mut result = result(clause, id, state, judged.findings, reasons);
     result.seconds = looked_at.iter().map(|summary| summary.seconds).sum();
     result.events = looked_at.iter().map(|summary| summary.events).fold(0, u64::saturating_add);
+    result.missing_phases = missing;
     result.phases = looked_at.iter().map(|summary| summary.phase.clone()).collect();
     result
 }
@@ -242,7 +258,9 @@ fn result(
         decidability: clause.decidability.letter(),
         state,
         findings,
+        set_aside: Vec::new(),
         reasons,
+        missing_phases: Vec::new(),
         phases: Vec::new(),
         seconds: 0.0,
         events: 0,

@@ -77,7 +77,11 @@ impl RateLimit {
         if let Some(limit) = self.max_count.filter(|limit| count > u64::from(*limit)) {
             said.push(format!("{count} times, more than {limit}"));
         }
-        let period = tuples.iter().filter_map(|tuple| tuple.tally.intervals.period_seconds()).reduce(f64::min);
+        let period = tuples
+            .iter()
+            .filter_map(|tuple| tuple.tally.intervals.period())
+            .map(|period| period.seconds)
+            .reduce(f64::min);
         if let Some(period) =
             period.filter(|period| self.no_fixed_interval_up_to.is_some_and(|limit| *period <= f64::from(limit) * 1.05))
         {

@@ -12,6 +12,7 @@ mod outside_declared_phase;
 mod rate_above_declared;
 mod undeclared_collection;
 mod undeclared_recipient;
+mod unknown_data;
 mod unknown_recipient;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,11 @@ use std::collections::BTreeMap;
 use super::facts::{ContactTuple, DataTuple, Facts, Part};
 use super::verdict::{Finding, RecipientName, RuleOutcome, RuleResult, StatementRef, Subject};
 use crate::event::Family;
+
+/// What every reason says that names a phase which was not part of the run.
+pub(super) const NOTHING_KNOWN: &str = "so nothing is known about";
+/// A run in which the app did nothing proves nothing.
+pub(super) const NO_EVENT: &str = "no event of the app is in the recording";
 
 /// The phase before the user has answered the privacy prompt.
 pub(super) const PRE_CONSENT: &str = "pre_consent";
@@ -116,6 +122,15 @@ pub const ALL_RULES: &[Rule] = &[
         judge: unknown_recipient::judge,
     },
     Rule {
+        id: "unknown-data",
+        title_en: "Data of another app that nobody knows",
+        title_zh: "读取其他应用中类型不明的数据",
+        about: "What is read from a content provider of another installed app must be of a known type, so that it can be declared.",
+        families: &[Family::Process, Family::Provider],
+        phase: None,
+        judge: unknown_data::judge,
+    },
+    Rule {
         id: "outside-declared-phase",
         title_en: "Outside the declared phase",
         title_zh: "超出声明的使用场景",
@@ -158,10 +173,13 @@ pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> Ru
     reasons.sort();
     reasons.dedup();
     reasons.extend(facts.seen.blind_to(rule.families, phase));
+    if facts.judged.is_empty() {
+        reasons.push(NO_EVENT.to_owned());
+    }
     let outcome = if !judged.findings.is_empty() {
         RuleOutcome::Violation
     } else if let Some(missing) = missing {
-        let reason = format!("phase {} was never marked, so nothing is known about it", missing.name);
+        let reason = format!("phase {} was never marked, {NOTHING_KNOWN} it", missing.name);
         reasons = vec![reason];
         missing.when_missing
     } else if let Some(reason) = judged.not_applicable {
@@ -175,11 +193,13 @@ pub(super) fn conclude(rule: &Rule, judged: &AllJudged, facts: &Facts<'_>) -> Ru
     let looked_at: Vec<_> =
         facts.seen.phases().into_iter().filter(|summary| phase.is_none_or(|name| summary.phase == name)).collect();
     RuleResult {
+        missing_phases: missing.map(|phase| phase.name.to_owned()).into_iter().collect(),
         id: rule.id,
         title_en: rule.title_en,
         title_zh: rule.title_zh,
         outcome,
         findings: judged.findings,
+        set_aside: Vec::new(),
         reasons,
         seconds: looked_at.iter().map(|summary| summary.seconds).sum(),
         events: looked_at.iter().map(|summary| summary.events).fold(0, u64::saturating_add),

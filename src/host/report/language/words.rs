@@ -193,6 +193,22 @@ pub(in crate::host::report) const WORDS: &[(&str, &str, &str)] = &[
     ("strength.contact", "a contact, no proof of what was sent", "仅证明有联系，不证明发送了什么"),
     ("strength.read", "the data was read on the device", "信息在设备上被读取"),
     ("strength.act", "the act itself was seen", "行为本身被观察到"),
+    // what reviewers decided
+    ("reviews.title", "Findings that were reviewed", "经人工复核的发现"),
+    (
+        "reviews.lead",
+        "Accepted and rejected findings do not count; accepted ones come back when they expire.",
+        "已接受与已驳回的发现不计入结论；已接受的发现到期后恢复计入。",
+    ),
+    ("reviews.decision", "Review", "复核"),
+    ("reviews.reason", "Reason", "理由"),
+    ("reviews.author", "By", "复核人"),
+    ("reviews.expires", "Until", "有效期至"),
+    ("reviews.expired", "expired", "已过期"),
+    ("reviews.unknown", "names no finding", "未对应任何发现"),
+    ("review.accepted", "accepted", "已接受"),
+    ("review.confirmed", "confirmed", "已确认"),
+    ("review.rejected", "rejected", "已驳回"),
     // evidence table
     ("evidence.event", "Event", "事件"),
     ("evidence.second", "Second", "秒"),
