@@ -82,7 +82,7 @@ fn sequences(recording: &Path) -> (Vec<u64>, usize, usize, bool) {
             StreamEntry::Event(event) => sequences.push(event.sequence),
             StreamEntry::Header(_) => headers += 1,
             StreamEntry::Gap(_) => gaps += 1,
-            StreamEntry::Totals(_) | StreamEntry::End(_) => {}
+            StreamEntry::Totals(_) | StreamEntry::End(_) | StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
         }
     }
     let whole = reader.condition().is_whole();

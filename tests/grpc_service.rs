@@ -73,7 +73,12 @@ impl Reader {
         loop {
             match self.next().await {
                 Some(StreamEntry::Event(event)) => return *event,
-                Some(StreamEntry::Totals(_) | StreamEntry::Gap(_)) => {}
+                Some(
+                    StreamEntry::Totals(_)
+                    | StreamEntry::Gap(_)
+                    | StreamEntry::SelfTest(_)
+                    | StreamEntry::ClockChange(_),
+                ) => {}
                 other => panic!("no event but {other:?}"),
             }
         }
@@ -89,6 +94,7 @@ impl Reader {
                 StreamEntry::Gap(gap) => whole.gaps.push(gap),
                 StreamEntry::Totals(totals) => whole.totals.push(*totals),
                 StreamEntry::End(end) => whole.end = Some(*end),
+                StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
             }
         }
         whole

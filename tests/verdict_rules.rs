@@ -306,6 +306,52 @@ fn denials_name_the_line_they_stand_in() {
     assert_eq!(lines, [4, 3]);
 }
 
+/// A self-test in which one family was not seen and another could not be tested.
+fn self_test(moment: SelfTestMoment, not_seen: Option<Family>) -> SelfTest {
+    let result = |family: Family| {
+        let (state, reason) = match family {
+            Family::Provider => (SelfTestState::NotTested, "no provider is asked"),
+            family if Some(family) == not_seen => (SelfTestState::NotSeen, "a connection did not come out"),
+            _ => (SelfTestState::Seen, ""),
+        };
+        SelfTestResult { family, state, latency_ns: None, reason: reason.to_owned() }
+    };
+    SelfTest { moment, time_ns: START, results: Family::TRACED.iter().copied().map(result).collect() }
+}
+
+#[test]
+fn a_known_act_that_was_not_seen_makes_its_family_one_that_cannot_be_told() {
+    let judged = |entry: Option<SelfTest>, at_end: Option<SelfTest>| {
+        let mut session = honest();
+        session.entries.extend(entry.map(|test| StreamEntry::SelfTest(Box::new(test))));
+        let mut entries = session.end();
+        if let Some(StreamEntry::End(end)) = entries.last_mut() {
+            end.self_tests.extend(at_end);
+        }
+        judge(&entries)
+    };
+    let (start, end) = (SelfTestMoment::Start, SelfTestMoment::End);
+    assert_eq!(judged(Some(self_test(start, None)), Some(self_test(end, None))).outcome, NoneObserved);
+    let unseen = Some(Family::Socket);
+    for verdict in [
+        judged(Some(self_test(start, unseen)), None),
+        judged(None, Some(self_test(end, unseen))),
+        judged(Some(self_test(start, unseen)), Some(self_test(start, unseen))),
+    ] {
+        assert_eq!(verdict.outcome, CannotTell);
+        let watched = |family: &str| verdict.coverage.families.iter().find(|one| one.family == family).unwrap();
+        let socket = watched("socket");
+        assert!(!socket.watched && socket.reasons.len() == 1, "{socket:?}");
+        assert!(socket.reasons[0].contains("did a known act of the socket family and did not see it"), "{socket:?}");
+        assert!(watched("file").watched && watched("provider").watched);
+        assert_eq!(rule(&verdict, "unknown-recipient").outcome, CannotTell);
+        assert_eq!(rule(&verdict, "undeclared-collection").outcome, NoneObserved);
+        let mut text = Vec::new();
+        candor::host::report::text(&verdict, &mut text).unwrap();
+        assert!(String::from_utf8(text).unwrap().contains("a connection did not come out"));
+    }
+}
+
 #[test]
 fn another_apps_events_are_not_judged() {
     let mut session = honest();

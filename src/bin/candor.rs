@@ -6,6 +6,14 @@ use std::process::ExitCode;
 use candor::host::commands::{self, CommandError, EmbeddedDaemon, EmbeddedRequest, Exit};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "device")]
+    if let Some(status) = self_test_helper() {
+        return status;
+    }
+    #[cfg(feature = "device")]
+    if let Some(status) = candor::device::probe::ptrace::run_tracer(std::env::args_os()) {
+        return ExitCode::from(status);
+    }
     commands::main(std::env::args_os(), start_embedded).into()
 }
 
@@ -15,6 +23,14 @@ fn start_embedded(_request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, 
         Exit::Unavailable,
         "this build of candor has no daemon inside; record with a daemon (candor record), then candor check",
     ))
+}
+
+/// What the daemon inside starts this program for, before its command line is looked at: never typed by anybody.
+#[cfg(feature = "device")]
+fn self_test_helper() -> Option<ExitCode> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let (verb, rest) = words.split_first()?;
+    (verb == candor::device::self_test::HELPER_VERB).then(|| candor::device::self_test::run_helper(rest).into())
 }
 
 /// A daemon and the runtime it lives in.
@@ -40,6 +56,7 @@ fn start_embedded(request: EmbeddedRequest) -> Result<Box<dyn EmbeddedDaemon>, C
         listen: ListenAddress::Unix(request.socket),
         probes: request.replay.map_or_else(ProbeSource::default, ProbeSource::Replay),
         raw_captures: request.raw_captures,
+        self_test: Some(candor::device::self_test::THIS_PROGRAM.into()),
         ..DaemonOptions::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use candor::device::command_line;
+use candor::device::self_test::{HELPER_VERB, run_helper};
 use candor::device::settings::{Arguments, Settings};
 use clap::Parser as _;
 
@@ -11,6 +12,16 @@ use clap::Parser as _;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    // Before the command line is looked at: these verbs are the daemon's own, and never typed by anybody.
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((verb, rest)) = words.split_first()
+        && verb == HELPER_VERB
+    {
+        return ExitCode::from(run_helper(rest));
+    }
+    if let Some(status) = candor::device::probe::ptrace::run_tracer(std::env::args_os()) {
+        return ExitCode::from(status);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -24,6 +24,28 @@ pub fn anchor() -> ClockAnchor {
     ClockAnchor { boot_ns: before + after.saturating_sub(before) / 2, wall_ns }
 }
 
+/// Three clocks, read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReadings {
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    pub boot_ns: u64,
+    /// Nanoseconds of `CLOCK_MONOTONIC`, which stands still while the device sleeps.
+    pub monotonic_ns: u64,
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub wall_ns: u64,
+}
+
+/// Reads the three clocks. `None`: too much time passed between the readings, because another process had the processor.
+#[must_use]
+pub fn readings() -> Option<ClockReadings> {
+    const LONGEST_NS: u64 = 50_000_000;
+    let boot_ns = boot_ns();
+    let monotonic_ns = read(ClockId::CLOCK_MONOTONIC);
+    let wall_ns = read(ClockId::CLOCK_REALTIME);
+    let passed_ns = self::boot_ns().saturating_sub(boot_ns);
+    (passed_ns <= LONGEST_NS).then_some(ClockReadings { boot_ns, monotonic_ns, wall_ns })
+}
+
 /// Both clocks exist on every kernel we support, so a failure is not worth an error at every caller; 0 is what the
 /// vocabulary uses for "not known".
 fn read(clock: ClockId) -> u64 {

@@ -1,7 +1,7 @@
 //! What `candord` does with its settings.
 //!
 //! * **In:** [`Settings`]. **Out:** a running daemon, or text; and an exit status.
-//! * **May import:** `clock`, `daemon`, `keys`, `settings`, `event`, `tokio`, `tracing-subscriber`.
+//! * **May import:** `clock`, `daemon`, `doctor`, `keys`, `settings`, `event`, `tokio`, `tracing-subscriber`.
 //! * **Test it:** `cargo test --test candord_command_line`.
 
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::device::clock;
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
 use crate::device::decode_lines::decode_lines;
+use crate::device::doctor::{self, DoctorOptions};
 use crate::device::keys::{self, KeysError};
 use crate::device::settings::{Format, Settings, Verb};
 use crate::event::{Family, ProbeState, ProbeStatus};
@@ -25,7 +26,7 @@ const EXIT_OK: u8 = 0;
 const EXIT_BAD_LINES: u8 = 1;
 /// `decode`: reading or writing failed.
 const EXIT_INPUT_OUTPUT: u8 = 74;
-/// `probes`: not everything can be traced.
+/// `probes`, `doctor`: not everything can be traced.
 const EXIT_NOT_ALL_ATTACHED: u8 = 2;
 
 /// Does what the settings say and returns the exit status.
@@ -53,6 +54,7 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
             io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
             Ok(if every_family_attached(&statuses) { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
         }
+        Verb::Doctor(options, format) => doctor_report(options, format),
         Verb::Keys(options) => {
             let made = keys::make(&options, clock::anchor().wall_ns)?;
             let text: String = made.iter().map(|path| format!("{}\n", path.display())).collect();
@@ -82,6 +84,17 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         return error.exit_code();
     }
     error.downcast_ref::<DaemonError>().map_or(SOFTWARE, DaemonError::exit_code)
+}
+
+fn doctor_report(options: DoctorOptions, format: Format) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let report = runtime.context("cannot start the runtime")?.block_on(doctor::examine(options));
+    let text = match format {
+        Format::Text => doctor::text(&report),
+        Format::Json => serde_json::to_string_pretty(&report).context("cannot write the report as JSON")? + "\n",
+    };
+    io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?;
+    Ok(if report.nothing_missing() { EXIT_OK } else { EXIT_NOT_ALL_ATTACHED })
 }
 
 fn serve(options: DaemonOptions) -> anyhow::Result<u8> {

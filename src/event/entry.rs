@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClockAnchor, Event, Family, LossTotals, Phase, ProbeStatus, Selection, Stage};
+use super::{ClockAnchor, ClockChange, Event, Family, LossTotals, Phase, ProbeStatus, Selection, SelfTest, Stage};
 
 /// One entry of a stream. The first is a header, the last an end; a recording without the end is truncated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub enum StreamEntry {
     Totals(Box<Totals>),
     /// The session is over. Nothing follows.
     End(Box<SessionEnd>),
+    /// What came of a self-test.
+    SelfTest(Box<SelfTest>),
+    /// The device slept, or its wall clock was set.
+    ClockChange(ClockChange),
 }
 
 /// The device that was traced. Fields that are left out in a recording written by hand are empty.
@@ -148,12 +152,21 @@ pub enum SessionEndReason {
     LimitReached,
     /// Nobody read the session for as long as was allowed at the start.
     Unread,
+    /// The daemon was killed, or the device went down: the next daemon found the session without an end.
+    Interrupted,
 }
 
 impl SessionEndReason {
     /// Every reason.
-    pub const ALL: &'static [Self] =
-        &[Self::Stopped, Self::TargetsExited, Self::DaemonShutdown, Self::InputEnded, Self::LimitReached, Self::Unread];
+    pub const ALL: &'static [Self] = &[
+        Self::Stopped,
+        Self::TargetsExited,
+        Self::DaemonShutdown,
+        Self::InputEnded,
+        Self::LimitReached,
+        Self::Unread,
+        Self::Interrupted,
+    ];
 
     /// The name used in files and reports.
     #[must_use]
@@ -165,6 +178,7 @@ impl SessionEndReason {
             Self::InputEnded => "input_ended",
             Self::LimitReached => "limit_reached",
             Self::Unread => "unread",
+            Self::Interrupted => "interrupted",
         }
     }
 }
@@ -179,4 +193,7 @@ pub struct SessionEnd {
     pub totals: Totals,
     /// What each probe gave, as of the end.
     pub probes: Vec<ProbeStatus>,
+    /// Every self-test of the session, in order; empty when there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub self_tests: Vec<SelfTest>,
 }

@@ -21,6 +21,7 @@ mod probe_status;
 mod process;
 mod provider;
 mod selection;
+mod self_test;
 mod service;
 mod socket;
 mod time;
@@ -43,6 +44,7 @@ pub use probe_status::{Fidelity, FidelityReason, ProbeId, ProbeState, ProbeStatu
 pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessStart};
 pub use provider::{ProviderAccess, ProviderMethod};
 pub use selection::{Selection, SelectionError};
+pub use self_test::{ClockChange, SelfTest, SelfTestMoment, SelfTestResult, SelfTestState};
 pub use service::{MethodSource, ServiceArgument, ServiceCall};
 pub use socket::{
     Direction, DnsAnswer, DnsQuery, DnsRecord, Endpoint, HttpRequest, SocketAccept, SocketBind, SocketConnect,

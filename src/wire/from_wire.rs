@@ -63,6 +63,8 @@ impl TryFrom<proto::StreamEntry> for event::StreamEntry {
             Entry::Gap(gap) => Self::Gap(gap.try_into()?),
             Entry::Totals(totals) => Self::Totals(Box::new(totals.try_into()?)),
             Entry::End(end) => Self::End(Box::new(end.try_into()?)),
+            Entry::SelfTest(test) => Self::SelfTest(Box::new(test.try_into()?)),
+            Entry::ClockChange(change) => Self::ClockChange(change.try_into()?),
         })
     }
 }
@@ -199,12 +201,46 @@ impl TryFrom<proto::SessionEnd> for event::SessionEnd {
     type Error = WireError;
 
     fn try_from(message: proto::SessionEnd) -> Result<Self, WireError> {
-        let proto::SessionEnd { reason, totals, probes } = message;
+        let proto::SessionEnd { reason, totals, probes, self_tests } = message;
         Ok(Self {
             reason: required::<proto::SessionEndReason>(reason, "SessionEnd.reason")?,
             totals: present(totals, "SessionEnd.totals")?,
             probes: all(probes)?,
+            self_tests: all(self_tests)?,
         })
+    }
+}
+
+impl TryFrom<proto::SelfTest> for event::SelfTest {
+    type Error = WireError;
+
+    fn try_from(message: proto::SelfTest) -> Result<Self, WireError> {
+        let proto::SelfTest { moment, time_ns, results } = message;
+        let moment = required::<proto::SelfTestMoment>(moment, "SelfTest.moment")?;
+        Ok(Self { moment, time_ns, results: all(results)? })
+    }
+}
+
+impl TryFrom<proto::SelfTestResult> for event::SelfTestResult {
+    type Error = WireError;
+
+    fn try_from(message: proto::SelfTestResult) -> Result<Self, WireError> {
+        let proto::SelfTestResult { family, state, latency_ns, reason } = message;
+        Ok(Self {
+            family: required::<proto::Family>(family, "SelfTestResult.family")?,
+            state: required::<proto::SelfTestState>(state, "SelfTestResult.state")?,
+            latency_ns,
+            reason,
+        })
+    }
+}
+
+impl TryFrom<proto::ClockChange> for event::ClockChange {
+    type Error = WireError;
+
+    fn try_from(message: proto::ClockChange) -> Result<Self, WireError> {
+        let proto::ClockChange { now, slept_ns, wall_step_ns } = message;
+        Ok(Self { now: present(now, "ClockChange.now")?, slept_ns, wall_step_ns })
     }
 }
 

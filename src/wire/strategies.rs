@@ -485,8 +485,28 @@ pub(crate) fn totals() -> impl Strategy<Value = Totals> {
 
 /// The end of a stream.
 pub(crate) fn session_end() -> impl Strategy<Value = SessionEnd> {
-    (one_of(SessionEndReason::ALL), totals(), vec(probe_status(), 0..4))
-        .prop_map(|(reason, totals, probes)| SessionEnd { reason, totals, probes })
+    (one_of(SessionEndReason::ALL), totals(), vec(probe_status(), 0..4), vec(self_test(), 0..3))
+        .prop_map(|(reason, totals, probes, self_tests)| SessionEnd { reason, totals, probes, self_tests })
+}
+
+/// What came of a self-test.
+pub(crate) fn self_test() -> impl Strategy<Value = SelfTest> {
+    let result = (one_of(Family::ALL), one_of(SelfTestState::ALL), option::of(number()), text())
+        .prop_map(|(family, state, latency_ns, reason)| SelfTestResult { family, state, latency_ns, reason });
+    (one_of(SelfTestMoment::ALL), number(), vec(result, 0..4)).prop_map(|(moment, time_ns, results)| SelfTest {
+        moment,
+        time_ns,
+        results,
+    })
+}
+
+/// A change of the clocks.
+pub(crate) fn clock_change() -> impl Strategy<Value = ClockChange> {
+    (clock_anchor(), number(), any::<i64>()).prop_map(|(now, slept_ns, wall_step_ns)| ClockChange {
+        now,
+        slept_ns,
+        wall_step_ns,
+    })
 }
 
 /// Any entry, events more often than the others.
@@ -497,6 +517,8 @@ pub(crate) fn stream_entry() -> impl Strategy<Value = StreamEntry> {
         1 => gap().prop_map(StreamEntry::Gap),
         1 => totals().prop_map(|totals| StreamEntry::Totals(Box::new(totals))),
         1 => session_end().prop_map(|end| StreamEntry::End(Box::new(end))),
+        1 => self_test().prop_map(|test| StreamEntry::SelfTest(Box::new(test))),
+        1 => clock_change().prop_map(StreamEntry::ClockChange),
     ]
 }
 

@@ -28,6 +28,8 @@ impl From<&event::StreamEntry> for proto::StreamEntry {
             event::StreamEntry::Gap(gap) => Entry::Gap(gap.into()),
             event::StreamEntry::Totals(totals) => Entry::Totals(totals.as_ref().into()),
             event::StreamEntry::End(end) => Entry::End(end.as_ref().into()),
+            event::StreamEntry::SelfTest(test) => Entry::SelfTest(test.as_ref().into()),
+            event::StreamEntry::ClockChange(change) => Entry::ClockChange(change.into()),
         };
         Self { entry: Some(entry) }
     }
@@ -169,8 +171,39 @@ impl From<&event::ProgramCounters> for proto::ProgramCounters {
 
 impl From<&event::SessionEnd> for proto::SessionEnd {
     fn from(end: &event::SessionEnd) -> Self {
-        let event::SessionEnd { reason, totals, probes } = end;
-        Self { reason: proto::SessionEndReason::from(reason).into(), totals: Some(totals.into()), probes: all(probes) }
+        let event::SessionEnd { reason, totals, probes, self_tests } = end;
+        Self {
+            reason: proto::SessionEndReason::from(reason).into(),
+            totals: Some(totals.into()),
+            probes: all(probes),
+            self_tests: all(self_tests),
+        }
+    }
+}
+
+impl From<&event::SelfTest> for proto::SelfTest {
+    fn from(test: &event::SelfTest) -> Self {
+        let event::SelfTest { moment, time_ns, results } = test;
+        Self { moment: proto::SelfTestMoment::from(moment).into(), time_ns: *time_ns, results: all(results) }
+    }
+}
+
+impl From<&event::SelfTestResult> for proto::SelfTestResult {
+    fn from(result: &event::SelfTestResult) -> Self {
+        let event::SelfTestResult { family, state, latency_ns, reason } = result;
+        Self {
+            family: proto::Family::from(family).into(),
+            state: proto::SelfTestState::from(state).into(),
+            latency_ns: *latency_ns,
+            reason: reason.clone(),
+        }
+    }
+}
+
+impl From<&event::ClockChange> for proto::ClockChange {
+    fn from(change: &event::ClockChange) -> Self {
+        let event::ClockChange { now, slept_ns, wall_step_ns } = change;
+        Self { now: Some(now.into()), slept_ns: *slept_ns, wall_step_ns: *wall_step_ns }
     }
 }
 

@@ -254,6 +254,7 @@ impl Interpreter for ToyInterpreter {
 /// Options of a manager whose records the toy interpreter reads.
 pub fn manager_options() -> ManagerOptions {
     ManagerOptions {
+        self_test: None,
         device: DeviceInfo {
             kernel_release: "6.1.0-test".to_owned(),
             architecture: "x86_64".to_owned(),
@@ -263,6 +264,7 @@ pub fn manager_options() -> ManagerOptions {
             kernel_btf: true,
         },
         spool: candor::device::event_bus::SpoolLimits::default(),
+        disk: None,
         max_sessions: 4,
         raw_captures: None,
         packages: Box::new(PackageList::default),

@@ -287,7 +287,12 @@ impl Session {
     pub(crate) fn end(&mut self) -> Vec<StreamEntry> {
         self.now += SECOND;
         let totals = Totals { time_ns: self.now, events: self.sequence, loss: LossTotals::default() };
-        let end = SessionEnd { reason: SessionEndReason::Stopped, totals, probes: self.probes.clone() };
+        let end = SessionEnd {
+            reason: SessionEndReason::Stopped,
+            totals,
+            probes: self.probes.clone(),
+            self_tests: Vec::new(),
+        };
         self.entries.push(StreamEntry::End(Box::new(end)));
         self.entries.clone()
     }

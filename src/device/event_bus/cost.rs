@@ -3,7 +3,8 @@
 use std::mem::size_of;
 
 use crate::event::{
-    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, NamedCaller, ServiceArgument, StreamEntry, ValueShape,
+    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, NamedCaller, SelfTest, ServiceArgument, StreamEntry,
+    ValueShape,
 };
 
 /// Roughly the bytes that an entry occupies, allocations included. The spool is bounded by the sum of these; what it
@@ -23,9 +24,16 @@ pub(super) fn cost(entry: &StreamEntry) -> usize {
             size_of_val(&**end)
                 + loss_heap(&end.totals.loss)
                 + end.probes.iter().map(|status| size_of_val(status) + status.reason.len()).sum::<usize>()
+                + end.self_tests.iter().map(self_test_heap).sum::<usize>()
         }
+        StreamEntry::SelfTest(test) => self_test_heap(test),
+        StreamEntry::ClockChange(_) => 0,
     };
     OVERHEAD + size_of::<StreamEntry>() + owned
+}
+
+fn self_test_heap(test: &SelfTest) -> usize {
+    size_of::<SelfTest>() + test.results.iter().map(|result| size_of_val(result) + result.reason.len()).sum::<usize>()
 }
 
 fn loss_heap(loss: &crate::event::LossTotals) -> usize {

@@ -36,7 +36,12 @@ impl Matcher {
     pub fn takes(&self, entry: &StreamEntry) -> bool {
         match entry {
             StreamEntry::Event(event) => self.takes_event(event),
-            StreamEntry::Header(_) | StreamEntry::Gap(_) | StreamEntry::Totals(_) | StreamEntry::End(_) => true,
+            StreamEntry::Header(_)
+            | StreamEntry::Gap(_)
+            | StreamEntry::Totals(_)
+            | StreamEntry::End(_)
+            | StreamEntry::SelfTest(_)
+            | StreamEntry::ClockChange(_) => true,
         }
     }
 

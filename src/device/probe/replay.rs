@@ -168,7 +168,12 @@ mod tests {
         let mut traced = RawBatch::new(ProbeId::EbpfKernelObjects);
         samples().iter().for_each(|(_, record)| traced.push(record));
         writer.records(&traced).unwrap();
-        let end = SessionEnd { reason: SessionEndReason::Stopped, totals: Default::default(), probes: Vec::new() };
+        let end = SessionEnd {
+            reason: SessionEndReason::Stopped,
+            totals: Default::default(),
+            probes: Vec::new(),
+            self_tests: Vec::new(),
+        };
         writer.finish(&end).unwrap();
 
         let (mut probe, capture) = open(&path).unwrap();

@@ -19,7 +19,7 @@ fn header() -> SessionHeader {
 fn end() -> SessionEnd {
     let mut totals = Totals { time_ns: 9, events: 4, ..Totals::default() };
     totals.loss.stages.insert(Stage::Decode, StageTotals { produced: 4, delivered: 4, ..StageTotals::default() });
-    SessionEnd { reason: SessionEndReason::Stopped, totals, probes: Vec::new() }
+    SessionEnd { reason: SessionEndReason::Stopped, totals, probes: Vec::new(), self_tests: Vec::new() }
 }
 
 fn batch(probe: ProbeId, records: &[&[u8]]) -> RawBatch {

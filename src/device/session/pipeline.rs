@@ -9,12 +9,14 @@ use super::accounts::Accounts;
 use super::core::Session;
 use super::limits::Watch;
 use super::probe_thread::Command;
+use super::self_test::{HelperOutcome, Round, SelfTests};
 use super::targets::Targets;
 use super::{Interpretation, Interpreter, RawKeeper};
 use crate::device::clock;
 use crate::device::probe::{RawBatch, SessionSlot};
 use crate::event::{
-    Event, Family, Gap, PhaseMark, ProbeStatus, ProgramCounters, SessionEnd, SessionEndReason, Stage, StreamEntry,
+    ClockChange, Event, Family, Gap, PhaseMark, ProbeStatus, ProgramCounters, SelfTest, SessionEnd, SessionEndReason,
+    Stage, StreamEntry,
 };
 
 /// How often a session's totals go out when nothing is lost.
@@ -45,6 +47,18 @@ pub(super) enum Message {
         time_ns: u64,
         mark: PhaseMark,
     },
+    /// The helper of a session is told to act.
+    SelfTestBegins {
+        slot: SessionSlot,
+        round: Round,
+    },
+    /// The helper of a session has acted, or is gone.
+    SelfTestHelper {
+        slot: SessionSlot,
+        outcome: HelperOutcome,
+    },
+    /// The device slept, or its clock was set.
+    ClockChange(ClockChange),
     /// Nothing more comes for this slot.
     End(Box<End>),
 }
@@ -54,6 +68,8 @@ pub(super) struct Begin {
     pub(super) interpreter: Box<dyn Interpreter>,
     /// Records of a capture carry times of another boot: no totals by the clock, no look at living processes.
     pub(super) replayed: bool,
+    /// `None`: nothing is tested.
+    pub(super) self_tests: Option<SelfTests>,
 }
 
 pub(super) struct Lost {
@@ -81,6 +97,7 @@ struct Active {
     session: Arc<Session>,
     interpreter: Box<dyn Interpreter>,
     replayed: bool,
+    self_tests: Option<SelfTests>,
     targets: Option<Targets>,
     limits: Watch,
     ending: bool,
@@ -149,7 +166,7 @@ impl Pipeline {
                 if self.sessions.is_empty() {
                     self.next_tick = Instant::now() + TOTALS_INTERVAL;
                 }
-                let Begin { session, interpreter, replayed } = *begin;
+                let Begin { session, interpreter, replayed, self_tests } = *begin;
                 let targets = if replayed { None } else { Targets::new(&session.header.selection) };
                 let limits = Watch::new(session.limits, Instant::now());
                 let slot = session.slot;
@@ -160,6 +177,7 @@ impl Pipeline {
                     session,
                     interpreter,
                     replayed,
+                    self_tests,
                     targets,
                     limits,
                     ending: false,
@@ -191,13 +209,32 @@ impl Pipeline {
                     active.session.mark_at(time_ns, &mark.phase, &mark.note);
                 }
             }
+            Message::SelfTestBegins { slot, round } => {
+                self.self_test(slot, |tests| tests.begin(round, clock::boot_ns()));
+            }
+            Message::SelfTestHelper { slot, outcome } => self.self_test(slot, |tests| {
+                tests.helper(outcome);
+                tests.settle(clock::boot_ns(), false)
+            }),
+            Message::ClockChange(change) => {
+                for active in self.sessions.values().filter(|active| !active.replayed) {
+                    active.session.append(vec![StreamEntry::ClockChange(change)], None, |_| {});
+                }
+            }
             Message::End(end) => self.end(*end),
+        }
+    }
+
+    fn self_test(&mut self, slot: SessionSlot, step: impl FnOnce(&mut SelfTests) -> Option<SelfTest>) {
+        if let Some(active) = self.sessions.get_mut(&slot) {
+            active.self_test(step);
         }
     }
 
     fn tick(&mut self) {
         for active in self.sessions.values_mut().filter(|active| !active.replayed) {
             active.session.append(Vec::new(), Some(clock::boot_ns()), |_| {});
+            active.self_test(|tests| tests.tick(clock::boot_ns()));
             if let Some(targets) = &mut active.targets {
                 targets.look(&*self.process_exists);
             }
@@ -239,8 +276,10 @@ impl Pipeline {
             let gap = gap(Stage::Reader, reason, 0, Vec::new(), time_ns);
             active.session.append(vec![StreamEntry::Gap(gap)], None, |_| {});
         }
+        active.self_test(|tests| tests.settle(time_ns, true));
+        let self_tests = active.self_tests.map(|tests| tests.finished().to_vec()).unwrap_or_default();
         active.session.finish(time_ns, |totals| {
-            end.captured.unwrap_or(SessionEnd { reason: end.reason, totals, probes: end.statuses })
+            end.captured.unwrap_or(SessionEnd { reason: end.reason, totals, probes: end.statuses, self_tests })
         });
     }
 }
@@ -253,7 +292,7 @@ impl Active {
     fn records(&mut self, slot: SessionSlot, batch: &RawBatch) {
         let session = self.session.clone();
         let mut keeper = session.keeper();
-        keep_records(&session, &mut keeper, slot, batch);
+        keep_records(&session, &mut keeper, slot, batch, self.self_tests.as_mut());
 
         let mut work = Work::default();
         for record in batch.iter() {
@@ -262,6 +301,10 @@ impl Active {
                 Some(start) => {
                     self.last_record_ns = self.last_record_ns.max(start.time_ns);
                     let result = self.interpreter.interpret(batch.probe(), record, &mut self.events);
+                    if let Some(tests) = &mut self.self_tests {
+                        // What the helper did is an act that was filtered, as the accounts see it.
+                        self.events.retain(|event| !tests.owns(event, clock::boot_ns));
+                    }
                     work.interpreted(result, &mut self.events, &start);
                 }
                 None => work.undecoded(REASON_SHORT_HEADER, 0, Vec::new(), self.last_record_ns),
@@ -280,11 +323,25 @@ impl Active {
         let totals_at_ns = work.lossy.then(|| self.now_ns());
         let Work { entries, steps, .. } = work;
         session.append(entries, totals_at_ns, |accounts| steps.apply(accounts));
+        self.self_test(|tests| tests.settle(clock::boot_ns(), false));
+    }
+
+    /// Takes a step in the session's self-tests, and tells what came of a test that is finished by it.
+    fn self_test(&mut self, step: impl FnOnce(&mut SelfTests) -> Option<SelfTest>) {
+        let Some(test) = self.self_tests.as_mut().and_then(step) else { return };
+        for result in test.not_seen() {
+            let (session, moment, family) = (self.session.id(), test.moment.name(), result.family.name());
+            tracing::warn!(session, moment, family, reason = result.reason, "a known act was not seen");
+        }
+        self.session.append(vec![StreamEntry::SelfTest(Box::new(test))], None, |_| {});
     }
 
     /// What is still incomplete goes out before the end.
     fn finish(&mut self) {
         let interpretation = self.interpreter.finish(&mut self.events);
+        if let Some(tests) = &mut self.self_tests {
+            self.events.retain(|event| !tests.owns(event, clock::boot_ns));
+        }
         let entries: Vec<_> = self.events.drain(..).map(|event| StreamEntry::Event(Box::new(event))).collect();
         let count = entries.len();
         if interpretation.observations.max(count) > 0 {
@@ -309,14 +366,22 @@ impl Active {
     }
 }
 
-fn keep_records(session: &Session, keeper: &mut Option<Box<dyn RawKeeper>>, slot: SessionSlot, batch: &RawBatch) {
+fn keep_records(
+    session: &Session,
+    keeper: &mut Option<Box<dyn RawKeeper>>,
+    slot: SessionSlot,
+    batch: &RawBatch,
+    mut self_tests: Option<&mut SelfTests>,
+) {
     if keeper.is_none() {
         return;
     }
     let mut own = RawBatch::new(batch.probe());
     for record in batch.iter() {
         // A record that cannot be read is kept too: the replay then counts it again.
-        if RecordStart::read(record).is_none_or(|start| start.sessions & slot.bit() != 0) {
+        let wanted = RecordStart::read(record).is_none_or(|start| start.sessions & slot.bit() != 0);
+        // A replay has no helper that would explain these.
+        if wanted && !self_tests.as_mut().is_some_and(|tests| tests.owns_record(record)) {
             own.push(record);
         }
     }

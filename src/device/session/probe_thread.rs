@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::clock_watch::ClockWatch;
 use super::core::Session;
+use super::helpers::{Finished, Helpers};
 use super::manager::ReplayedMark;
 use super::pipeline::{Begin, End, Lost, Message, REASON_CAPTURE_CUT, REASON_DRAIN_CUT, REASON_PROBE_FAILED};
+use super::self_test::SelfTests;
 use super::{Interpreter, SessionError};
 use crate::device::clock;
 use crate::device::probe::{PollState, Probe, ProbeError, RawBatch, SessionSlot};
-use crate::event::{ProbeId, ProbeState, ProbeStatus, Selection, SessionEnd, SessionEndReason};
+use crate::device::self_test::HelperProgram;
+use crate::event::{ProbeId, ProbeState, ProbeStatus, Selection, SelfTestMoment, SessionEnd, SessionEndReason};
 
 /// A poll waits this long at least when nothing came, and twice as long each time nothing comes again ...
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -81,6 +85,10 @@ pub(super) struct ProbeThread {
     messages: SyncSender<Message>,
     active: BTreeSet<SessionSlot>,
     replayed: BTreeMap<SessionSlot, Replayed>,
+    helpers: Helpers,
+    clocks: Option<ClockWatch>,
+    /// The thread ends once every session has.
+    shutting_down: bool,
     wait: Duration,
     counters_read: Instant,
     counters_read_ns: u64,
@@ -92,6 +100,7 @@ impl ProbeThread {
         unavailable: Vec<ProbeStatus>,
         commands: Receiver<Command>,
         messages: SyncSender<Message>,
+        self_test: Option<HelperProgram>,
     ) -> Self {
         let probes = probes.into_iter().map(|probe| Driven { probe, failed: None, lost: BTreeMap::new() }).collect();
         let mut thread = Self {
@@ -102,6 +111,9 @@ impl ProbeThread {
             messages,
             active: BTreeSet::new(),
             replayed: BTreeMap::new(),
+            helpers: Helpers::new(self_test),
+            clocks: None,
+            shutting_down: false,
             wait: SHORTEST_WAIT,
             counters_read: Instant::now(),
             counters_read_ns: clock::boot_ns(),
@@ -123,6 +135,9 @@ impl ProbeThread {
     fn work(&mut self) -> Result<std::convert::Infallible, Gone> {
         loop {
             if self.active.is_empty() {
+                if self.shutting_down {
+                    return Err(Gone);
+                }
                 // No session: no wake-ups at all.
                 let command = self.commands.recv().map_err(|_| Gone)?;
                 self.obey(command)?;
@@ -144,6 +159,10 @@ impl ProbeThread {
             };
             if self.counters_read.elapsed() >= COUNTERS_INTERVAL {
                 self.read_counters()?;
+                self.look_at_clocks()?;
+            }
+            for finished in self.helpers.finished() {
+                self.tested(finished)?;
             }
             if polled.ended {
                 for slot in self.active.clone() {
@@ -155,32 +174,90 @@ impl ProbeThread {
 
     fn obey(&mut self, command: Command) -> Result<(), Gone> {
         match command {
+            Command::Start(start) if self.shutting_down => {
+                let _ = start.reply.send(Err(SessionError::ShuttingDown));
+                Ok(())
+            }
             Command::Start(start) => self.start(*start),
-            Command::End { slot, reason } => self.end(slot, reason),
+            Command::End { slot, reason } => self.test_and_end(slot, reason),
             Command::Shutdown => {
+                self.shutting_down = true;
                 for slot in self.active.clone() {
-                    self.end(slot, SessionEndReason::DaemonShutdown)?;
+                    self.test_and_end(slot, SessionEndReason::DaemonShutdown)?;
                 }
-                Err(Gone)
+                Ok(())
             }
         }
+    }
+
+    /// Ends a session once it was tested for the last time; at once when nothing is tested.
+    fn test_and_end(&mut self, slot: SessionSlot, reason: SessionEndReason) -> Result<(), Gone> {
+        if !self.active.contains(&slot) {
+            return Ok(());
+        }
+        if !self.helpers.end_after_test(slot, reason) {
+            return self.end(slot, reason);
+        }
+        // A round that is still under way is finished first.
+        self.begin_round(slot, SelfTestMoment::End, clock::boot_ns())
+    }
+
+    fn begin_round(&mut self, slot: SessionSlot, moment: SelfTestMoment, since_ns: u64) -> Result<(), Gone> {
+        match self.helpers.begin(slot, moment, since_ns) {
+            Some(round) => self.send(Message::SelfTestBegins { slot, round }),
+            None => Ok(()),
+        }
+    }
+
+    /// A helper has finished a round, or is gone.
+    fn tested(&mut self, finished: Finished) -> Result<(), Gone> {
+        let Finished { slot, moment, outcome } = finished;
+        self.send(Message::SelfTestHelper { slot, outcome })?;
+        match self.helpers.end_reason(slot) {
+            None => Ok(()),
+            Some(reason) if moment == SelfTestMoment::End => self.end(slot, reason),
+            Some(_) => self.begin_round(slot, SelfTestMoment::End, clock::boot_ns()),
+        }
+    }
+
+    /// After a sleep, or when the wall clock was set: says so, and tests whether everything is still seen.
+    fn look_at_clocks(&mut self) -> Result<(), Gone> {
+        let Some(now) = clock::readings() else { return Ok(()) };
+        let watch = self.clocks.get_or_insert_with(|| ClockWatch::new(now));
+        let Some(change) = watch.look(now) else { return Ok(()) };
+        tracing::warn!(slept_ns = change.slept_ns, wall_step_ns = change.wall_step_ns, "the clocks have changed");
+        self.send(Message::ClockChange(change))?;
+        for slot in self.active.clone() {
+            self.begin_round(slot, SelfTestMoment::Rearm, clock::boot_ns())?;
+        }
+        Ok(())
     }
 
     fn start(&mut self, start: Start) -> Result<(), Gone> {
         let Start { slot, selection, open, replayed, reply } = start;
         // So that what was lost under an earlier session of this slot is not counted again.
         self.read_counters()?;
-        let batches = match self.select(slot, &selection) {
+        if self.active.is_empty() {
+            // What the clocks did while nothing was traced is nobody's concern.
+            self.clocks = clock::readings().map(ClockWatch::new);
+        }
+        let mut traced = selection;
+        let helper = if replayed.is_none() { self.helpers.start(slot, &mut traced) } else { None };
+        let since_ns = clock::boot_ns();
+        let batches = match self.select(slot, &traced) {
             Ok(batches) => batches,
             Err(error) => {
+                self.helpers.remove(slot);
                 let _ = reply.send(Err(error));
                 return Ok(());
             }
         };
         let statuses = self.publish_statuses();
+        let self_tests = helper.map(|helper| SelfTests::new(&statuses, helper));
         let (session, interpreter) = match open(statuses) {
             Ok(opened) => opened,
             Err(error) => {
+                self.helpers.remove(slot);
                 self.deselect_all(slot);
                 let _ = reply.send(Err(error));
                 return Ok(());
@@ -188,7 +265,7 @@ impl ProbeThread {
         };
         self.active.insert(slot);
         self.wait = SHORTEST_WAIT;
-        let begin = Begin { session: session.clone(), interpreter, replayed: replayed.is_some() };
+        let begin = Begin { session: session.clone(), interpreter, replayed: replayed.is_some(), self_tests };
         self.send(Message::Begin(Box::new(begin)))?;
         if let Some(replayed) = replayed {
             self.replayed.insert(slot, replayed);
@@ -197,6 +274,7 @@ impl ProbeThread {
         for batch in batches {
             self.send_records(batch)?;
         }
+        self.begin_round(slot, SelfTestMoment::Start, since_ns)?;
         if reply.send(Ok(session)).is_err() {
             // The client went away while we worked: nobody knows of this session, so nobody would stop it.
             self.end(slot, SessionEndReason::Stopped)?;
@@ -215,7 +293,7 @@ impl ProbeThread {
             match driven.probe.select(slot, selection, &mut batch) {
                 Ok(()) => {
                     // A list of what is there already is no trace, and names are none either.
-                    traced |= !matches!(driven.probe.id(), ProbeId::Procfs | ProbeId::Platform);
+                    traced |= driven.probe.traces();
                     batches.push(batch);
                 }
                 Err(ProbeError::NoSuchProcess(pid)) => {
@@ -257,6 +335,7 @@ impl ProbeThread {
         if !self.active.remove(&slot) {
             return Ok(());
         }
+        self.helpers.remove(slot);
         let mut batches = Vec::new();
         for driven in &mut self.probes {
             let mut batch = RawBatch::new(driven.probe.id());

@@ -169,8 +169,9 @@ impl Place {
                 self.ended = true;
                 true
             }
-            // Totals are cumulative: an older one again says nothing wrong. What is not known is not judged.
-            Some(Entry::Totals(_)) | None => true,
+            // Totals are cumulative: an older one again says nothing wrong, nor does a self-test or a clock. What is not
+            // known is not judged.
+            Some(Entry::Totals(_) | Entry::SelfTest(_) | Entry::ClockChange(_)) | None => true,
         });
         message
     }

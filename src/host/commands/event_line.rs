@@ -8,7 +8,7 @@ use anstyle::Style;
 use super::terminal::{BAD, FAINT, GOOD, STRONG, WARN, cut, harmless, padded, styled};
 use crate::event::{
     BinderTransaction, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, MethodSource, OpenAccess,
-    Outcome, ProviderAccess, ServiceCall, StreamEntry, Transport,
+    Outcome, ProviderAccess, SelfTest, SelfTestResult, SelfTestState, ServiceCall, StreamEntry, Transport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -77,6 +77,20 @@ impl EventLines {
                 Some(format!("{}  {}", self.time(gap.to_ns), styled(BAD, &harmless(&text))))
             }
             StreamEntry::Totals(_) => None,
+            StreamEntry::SelfTest(test) => {
+                let unseen = test.not_seen().count();
+                let text = format!("self-test ({}): {}", test.moment.name(), self_test_facts(test));
+                let style = if unseen == 0 { FAINT } else { BAD };
+                Some(format!("{}  {}", self.time(test.time_ns), styled(style, &harmless(&text))))
+            }
+            StreamEntry::ClockChange(change) => {
+                let text = format!(
+                    "the clocks were read again: the device slept {} ms, its wall clock was set by {} ms",
+                    change.slept_ns / 1_000_000,
+                    change.wall_step_ns / 1_000_000
+                );
+                Some(format!("{}  {}", self.time(change.now.boot_ns), styled(FAINT, &text)))
+            }
             StreamEntry::End(end) => {
                 let lost = end.totals.loss.dropped_total();
                 let text = format!("end ({}): {} events, {lost} lost", end.reason.name(), end.totals.events);
@@ -349,6 +363,19 @@ fn bytes(count: u64) -> String {
         }
     }
     format!("{count} B")
+}
+
+/// The results of a self-test in words, family by family.
+fn self_test_facts(test: &SelfTest) -> String {
+    let one = |result: &SelfTestResult| match (result.state, result.latency_ns) {
+        (SelfTestState::Seen, Some(latency_ns)) => {
+            format!("{} seen after {} ms", result.family.name(), latency_ns / 1_000_000)
+        }
+        (SelfTestState::Seen, None) => format!("{} seen", result.family.name()),
+        (SelfTestState::NotSeen, _) => format!("{} NOT SEEN ({})", result.family.name(), result.reason),
+        (SelfTestState::NotTested, _) => format!("{} not tested ({})", result.family.name(), result.reason),
+    };
+    test.results.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -54,7 +54,12 @@ mod tests {
     use crate::event::{ClockAnchor, Selection, SessionEnd, SessionEndReason, Totals};
 
     fn row(id: &str, running: bool) -> SessionRow {
-        let end = SessionEnd { reason: SessionEndReason::Stopped, totals: Totals::default(), probes: Vec::new() };
+        let end = SessionEnd {
+            reason: SessionEndReason::Stopped,
+            totals: Totals::default(),
+            probes: Vec::new(),
+            self_tests: Vec::new(),
+        };
         SessionRow {
             session_id: id.to_owned(),
             label: format!("label of {id}"),

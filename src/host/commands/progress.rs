@@ -41,7 +41,7 @@ impl Received {
                     self.dropped = end.totals.as_ref().map_or(self.dropped, dropped);
                     self.end = crate::event::SessionEnd::try_from(end.clone()).ok().map(|end| end.reason);
                 }
-                Some(Entry::Gap(_)) | None => {}
+                Some(Entry::Gap(_) | Entry::SelfTest(_) | Entry::ClockChange(_)) | None => {}
             }
         }
     }

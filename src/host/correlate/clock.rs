@@ -3,13 +3,36 @@
 use super::verdict::Moment;
 use crate::event::ClockAnchor;
 
+/// The most changes of the clocks that are kept; a device whose clock is set more often has no dates worth telling apart.
+const MOST_CHANGES: usize = 1024;
+
 /// Turns boot time into what people read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Clock {
     pub(super) started: ClockAnchor,
+    /// Later readings of both clocks, as they came: dates after them are counted from them.
+    changes: Vec<ClockAnchor>,
 }
 
 impl Clock {
+    /// A clock that was read when the session began.
+    pub(super) fn new(started: ClockAnchor) -> Self {
+        Self { started, changes: Vec::new() }
+    }
+
+    /// The clocks were read again.
+    pub(super) fn change(&mut self, now: ClockAnchor) {
+        if self.changes.len() < MOST_CHANGES {
+            self.changes.push(now);
+        }
+    }
+
+    /// The last reading that is not after the time.
+    fn anchor_of(&self, time_ns: u64) -> ClockAnchor {
+        let before = self.changes.iter().filter(|anchor| anchor.boot_ns <= time_ns);
+        *before.max_by_key(|anchor| anchor.boot_ns).unwrap_or(&self.started)
+    }
+
     /// A length of time in seconds, rounded to milliseconds.
     pub(super) fn seconds(nanoseconds: u64) -> f64 {
         // A double holds milliseconds exactly for longer than any device runs.
@@ -24,7 +47,8 @@ impl Clock {
         } else {
             -Self::seconds(self.started.boot_ns - time_ns)
         };
-        let wall = if self.has_date() { Self::date(self.started.wall_time_ns(time_ns)) } else { String::new() };
+        let wall =
+            if self.has_date() { Self::date(self.anchor_of(time_ns).wall_time_ns(time_ns)) } else { String::new() };
         Moment { seconds, wall }
     }
 
@@ -47,7 +71,7 @@ mod tests {
 
     #[test]
     fn moments_before_the_session_are_negative() {
-        let clock = Clock { started: ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 1_700_000_000_000_000_000 } };
+        let clock = Clock::new(ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 1_700_000_000_000_000_000 });
         let at = clock.moment(8_500_000_000);
         assert!((at.seconds + 1.5).abs() < 1e-9);
         assert_eq!(at.wall, "2023-11-14T22:13:18.500Z");
@@ -55,8 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn dates_after_the_clock_was_set_are_counted_from_there() {
+        let second = 1_000_000_000;
+        let mut clock = Clock::new(ClockAnchor { boot_ns: 10 * second, wall_ns: 1_700_000_000 * second });
+        clock.change(ClockAnchor { boot_ns: 20 * second, wall_ns: 1_700_003_610 * second });
+        assert_eq!(clock.moment(19 * second).wall, "2023-11-14T22:13:29.000Z");
+        assert_eq!(clock.moment(21 * second).wall, "2023-11-14T23:13:31.000Z", "an hour later by the clock");
+        assert!((clock.moment(21 * second).seconds - 11.0).abs() < 1e-9, "the session itself is 11 s old");
+    }
+
+    #[test]
     fn without_an_anchor_there_is_no_date() {
-        let clock = Clock { started: ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 0 } };
+        let clock = Clock::new(ClockAnchor { boot_ns: 10_000_000_000, wall_ns: 0 });
         assert_eq!(clock.moment(12_000_000_000).wall, "");
     }
 }

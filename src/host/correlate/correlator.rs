@@ -193,13 +193,15 @@ impl<'a> Correlator<'a> {
             StreamEntry::Header(header) => {
                 self.coverage.header(header);
                 if self.header.is_none() {
-                    self.clock = Clock { started: header.started };
+                    self.clock = Clock::new(header.started);
                     self.no_anchor = header.started == ClockAnchor::default();
                     self.header = Some((**header).clone());
                 }
             }
             StreamEntry::Gap(gap) => self.coverage.gap(gap),
             StreamEntry::Totals(totals) => self.coverage.totals(totals),
+            StreamEntry::SelfTest(test) => self.coverage.self_test(test),
+            StreamEntry::ClockChange(change) => self.clock.change(change.now),
             StreamEntry::End(end) => {
                 self.coverage.end(end);
                 self.end = Some((**end).clone());

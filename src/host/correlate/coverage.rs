@@ -1,13 +1,13 @@
 //! What was seen and what was not: probes, gaps, accounts, blind spots, holes in the numbering, phases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Clock;
 use super::limits;
 use super::verdict::{self, FamilyCoverage, PhaseSpan, PhaseSummary};
 use crate::event::{
-    BlindSpotKind, Event, EventBody, Family, Gap, Phase, ProbeId, ProbeState, ProbeStatus, SessionEnd, SessionHeader,
-    Totals,
+    BlindSpotKind, Event, EventBody, Family, Gap, Phase, ProbeId, ProbeState, ProbeStatus, SelfTest, SelfTestMoment,
+    SessionEnd, SessionHeader, Totals,
 };
 use crate::host::recording::RecordingCondition;
 
@@ -61,6 +61,8 @@ pub(super) struct Coverage {
     /// Events that were seen and say too little to be judged.
     undecided: BTreeMap<(Family, &'static str), u64>,
     pub(super) last_ns: u64,
+    /// Families whose known act was not seen, with what was missing; a set, as each test can come more than once.
+    unreliable: BTreeSet<(SelfTestMoment, Family, String)>,
     marks: Vec<(u64, Phase, String)>,
     marks_dropped: u64,
     /// Events, first and last time by phase stamp.
@@ -92,6 +94,7 @@ impl Coverage {
             overflows: BTreeMap::new(),
             undecided: BTreeMap::new(),
             last_ns: 0,
+            unreliable: BTreeSet::new(),
             marks: Vec::new(),
             marks_dropped: 0,
             stamped: BTreeMap::new(),
@@ -200,6 +203,15 @@ impl Coverage {
     pub(super) fn end(&mut self, end: &SessionEnd) {
         self.totals(&end.totals);
         self.at_end = Some(end.probes.clone());
+        end.self_tests.iter().for_each(|test| self.self_test(test));
+    }
+
+    /// Notes a self-test. What was not tested is no blindness: the probe's status says whether the family is watched.
+    pub(super) fn self_test(&mut self, test: &SelfTest) {
+        self.last_ns = self.last_ns.max(test.time_ns);
+        for result in test.not_seen() {
+            self.unreliable.insert((test.moment, result.family, result.reason.clone()));
+        }
     }
 
     /// Notes that a bound on memory was reached.
@@ -289,6 +301,15 @@ impl Coverage {
                     blind.push(Blindness::always(&[family], reason));
                 }
             }
+        }
+        for (moment, family, missing) in &self.unreliable {
+            // For the whole session: nobody knows since when the probe has been blind.
+            let reason = format!(
+                "the self-test {} did a known act of the {} family and did not see it: {missing}",
+                at_moment(*moment),
+                family.name()
+            );
+            blind.push(Blindness::always(&[*family], reason));
         }
         if !condition.complete {
             let reason = "the recording is truncated: what happened after its last entry is not known".to_owned();
@@ -416,6 +437,14 @@ impl Coverage {
                 note: note.clone(),
             })
             .collect()
+    }
+}
+
+fn at_moment(moment: SelfTestMoment) -> &'static str {
+    match moment {
+        SelfTestMoment::Start => "at the start",
+        SelfTestMoment::Rearm => "after the device had slept or its clock was set",
+        SelfTestMoment::End => "at the end",
     }
 }
 

@@ -166,7 +166,7 @@ impl<R: BufRead> NdjsonReader<R> {
                     self.highest_sequence = self.highest_sequence.max(last);
                 }
             }
-            StreamEntry::Totals(_) => {}
+            StreamEntry::Totals(_) | StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
             StreamEntry::End(_) => self.ended = true,
         }
         Ok(Some(entry))
@@ -183,6 +183,7 @@ impl<R: BufRead> NdjsonReader<R> {
             reason: SessionEndReason::InputEnded,
             totals: Totals { time_ns: self.last_time_ns, events: self.highest_sequence, ..Totals::default() },
             probes: header.probes.clone(),
+            self_tests: Vec::new(),
         };
         self.ended = true;
         Ok(Some(StreamEntry::End(Box::new(end))))

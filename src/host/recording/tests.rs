@@ -45,6 +45,7 @@ fn end(events: u64) -> StreamEntry {
         reason: SessionEndReason::Stopped,
         totals: Totals { events, ..Totals::default() },
         probes: Vec::new(),
+        self_tests: Vec::new(),
     }))
 }
 

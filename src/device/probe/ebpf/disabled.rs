@@ -1,6 +1,6 @@
 //! Stands in for the probe in builds without the cargo feature `ebpf`.
 
-use super::{EbpfChoice, EbpfOptions, Opened};
+use super::{EbpfChoice, EbpfOptions, Opened, Trial};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 /// Answers that this build has no eBPF probe.
@@ -26,6 +26,18 @@ pub fn open_with(options: &EbpfOptions) -> Opened {
         })
         .collect();
     Opened { probe: None, statuses }
+}
+
+/// Nothing is tried.
+#[must_use]
+pub fn try_types() -> Vec<Trial> {
+    Vec::new()
+}
+
+/// Nobody looks.
+#[must_use]
+pub fn tracepoints(_wanted: &[(&str, &str)]) -> Option<Vec<bool>> {
+    None
 }
 
 #[cfg(test)]

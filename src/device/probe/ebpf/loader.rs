@@ -4,18 +4,19 @@ use std::io;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
-use aya::programs::{Program, ProgramError, ProgramFd, RawTracePoint};
+use aya::programs::{Program, ProgramError, ProgramFd, RawTracePoint, RawTracePointRunOptions, TestRun as _};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use thiserror::Error;
 
 use super::calls::{HANDLERS, operation_table};
 use super::casts;
+use super::crowding::Crowding;
 use super::descriptor_table::DescriptorTable;
 use super::embedded::{
     CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
 };
 use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
-use super::{EbpfOptions, binder, tracefs};
+use super::{EbpfOptions, binder, tracefs, trial};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -67,7 +68,7 @@ impl LoadError {
 }
 
 /// The error and its causes, each once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -82,7 +83,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The errno somewhere below an error.
-fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+pub(super) fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     let mut current = Some(error);
     while let Some(inner) = current {
         if let Some(system) = inner.downcast_ref::<io::Error>() {
@@ -161,6 +162,15 @@ fn load_canary() -> Result<EmptyProgram, LoadError> {
         .map_err(|error| LoadError::from_system("prepare a first, empty eBPF program", &error))?;
     let program = raw_tracepoint(&mut programs, "canary")?;
     program.load().map_err(|error| LoadError::from_system("load a first, empty eBPF program", &error))?;
+    // Run once by hand, before every system call of the machine runs it. Kernels before 5.10 cannot.
+    match program.test_run(RawTracePointRunOptions::new()) {
+        Ok(result) if result.return_value == 0 => {}
+        Ok(result) => {
+            let answer = result.return_value;
+            return Err(LoadError::Unsupported(format!("a first, empty eBPF program gave {answer} in place of 0")));
+        }
+        Err(error) => tracing::debug!(%error, "the empty program cannot be run by hand; it is attached as it is"),
+    }
     program.attach("sys_exit").map_err(|error| LoadError::from_system("attach a first, empty eBPF program", &error))?;
     Ok(EmptyProgram { _programs: programs })
 }
@@ -212,6 +222,13 @@ const SYSTEM_CALL_EXIT: &str = "system_call_exit";
 pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadError> {
     raise_memory_limit();
     drop(load_canary()?);
+    if let Some((denied, why)) = trial::obstacle(&trial::try_types()) {
+        return Err(if denied {
+            LoadError::Denied(format!("{why}. {}", way_out()))
+        } else {
+            LoadError::Unsupported(why)
+        });
+    }
     match tier {
         Tier::KernelObjects => tracefs::with_tracefs(|| {
             // Kernels before 6.2 refuse the first, those before 5.11 the second.
@@ -457,6 +474,7 @@ pub(super) fn settings_bytes(
     selected_by: u32,
     wake_bytes: u32,
     generation: u32,
+    crowding: &Crowding,
     operations: &[u8],
 ) -> [u8; SETTINGS_SIZE] {
     let mut bytes = [0; SETTINGS_SIZE];
@@ -469,6 +487,8 @@ pub(super) fn settings_bytes(
     put(settings::OWN_TGID, &std::process::id().to_le_bytes());
     put(settings::WAKE_BYTES, &wake_bytes.to_le_bytes());
     put(settings::GENERATION, &generation.to_le_bytes());
+    put(settings::CROWDING, &crowding.sessions().to_le_bytes());
+    put(settings::CROWD_BYTES, &crowding.bytes().to_le_bytes());
     put(settings::OPERATION, operations);
     bytes
 }

@@ -6,7 +6,7 @@ use crate::event::ProgramCounters;
 /// System-call numbers that the table has room for.
 pub(super) const CALL_NUMBERS: usize = 512;
 /// Size of `struct settings`.
-pub(super) const SETTINGS_SIZE: usize = 16 + CALL_NUMBERS;
+pub(super) const SETTINGS_SIZE: usize = 32 + CALL_NUMBERS;
 
 /// Offsets in `struct settings`.
 pub(super) mod settings {
@@ -14,7 +14,9 @@ pub(super) mod settings {
     pub(in super::super) const OWN_TGID: usize = 4;
     pub(in super::super) const WAKE_BYTES: usize = 8;
     pub(in super::super) const GENERATION: usize = 12;
-    pub(in super::super) const OPERATION: usize = 16;
+    pub(in super::super) const CROWDING: usize = 16;
+    pub(in super::super) const CROWD_BYTES: usize = 24;
+    pub(in super::super) const OPERATION: usize = 32;
 }
 
 /// `enum selected_by`.
@@ -143,6 +145,8 @@ pub fn map_layout_assertions() -> String {
         ("settings", "own_tgid", settings::OWN_TGID),
         ("settings", "wake_bytes", settings::WAKE_BYTES),
         ("settings", "generation", settings::GENERATION),
+        ("settings", "crowding", settings::CROWDING),
+        ("settings", "crowd_bytes", settings::CROWD_BYTES),
         ("settings", "operation", settings::OPERATION),
         ("descriptor", "handle", descriptor::HANDLE),
         ("descriptor", "start_ns", descriptor::START_NS),

@@ -17,6 +17,8 @@ mod casts;
 #[cfg(feature = "ebpf")]
 mod completion;
 #[cfg(feature = "ebpf")]
+mod crowding;
+#[cfg(feature = "ebpf")]
 mod descriptor_table;
 #[cfg(feature = "ebpf")]
 mod embedded;
@@ -33,15 +35,21 @@ mod totals;
 #[cfg(feature = "ebpf")]
 mod tracefs;
 #[cfg(feature = "ebpf")]
+mod trial;
+#[cfg(feature = "ebpf")]
 pub use enabled::{EmptyProgram, attach_empty_program, open, open_with};
 #[cfg(feature = "ebpf")]
 #[doc(hidden)]
 pub use map_layout::map_layout_assertions;
+#[cfg(feature = "ebpf")]
+pub use tracefs::tracepoints;
+#[cfg(feature = "ebpf")]
+pub use trial::try_types;
 
 #[cfg(not(feature = "ebpf"))]
 mod disabled;
 #[cfg(not(feature = "ebpf"))]
-pub use disabled::{open, open_with};
+pub use disabled::{open, open_with, tracepoints, try_types};
 
 use super::Probe;
 use crate::event::ProbeStatus;
@@ -79,4 +87,19 @@ pub struct Opened {
     pub probe: Option<Box<dyn Probe>>,
     /// For each family, what works or why not. Also of a tier that was tried in vain before the one that works.
     pub statuses: Vec<ProbeStatus>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// A program type or a map type, by the kernel's name in lower case.
+    pub name: &'static str,
+    /// It is a type of programs, not of maps.
+    pub program: bool,
+    /// Nothing can be traced without it.
+    pub needed: bool,
+    /// Why it cannot be used; `None`: it can.
+    pub refusal: Option<String>,
+    /// The kernel has it and refuses it to us.
+    pub denied: bool,
 }

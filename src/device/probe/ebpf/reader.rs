@@ -11,6 +11,7 @@ use nix::unistd::{SysconfVar, sysconf};
 use super::super::record_layout::{RecordView, record_flag, record_kind};
 use super::binder;
 use super::completion::StartTimes;
+use super::crowding::Crowding;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
 use super::totals::{self, Snapshot};
@@ -38,6 +39,8 @@ pub(super) struct EbpfProbe {
     generation: u32,
     proc_root: PathBuf,
     sessions: BTreeMap<SessionSlot, Selection>,
+    /// Which sessions fill the ring.
+    crowding: Crowding,
     /// What the kernel's map of user ids holds; user space is its only writer.
     uid_bits: BTreeMap<u32, u64>,
     /// The ring was empty when it was last looked at.
@@ -62,6 +65,7 @@ impl EbpfProbe {
         let processors =
             sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().and_then(|count| u32::try_from(count).ok());
         let wake_bytes = kernel.ring_bytes / 8 / processors.unwrap_or(1).max(1);
+        let crowding = Crowding::new(kernel.ring_bytes);
         Ok(Self {
             kernel,
             wakeups,
@@ -69,6 +73,7 @@ impl EbpfProbe {
             generation: 0,
             proc_root: PathBuf::from("/proc"),
             sessions: BTreeMap::new(),
+            crowding,
             uid_bits: BTreeMap::new(),
             drained: true,
             pending: totals::Pending::default(),
@@ -90,7 +95,8 @@ impl EbpfProbe {
             selected_by |= SELECTED_BY_TREE;
         }
         self.generation = self.generation.wrapping_add(1);
-        let bytes = settings_bytes(selected_by, self.wake_bytes, self.generation, &self.kernel.operations);
+        let bytes =
+            settings_bytes(selected_by, self.wake_bytes, self.generation, &self.crowding, &self.kernel.operations);
         self.kernel.settings.set(0, bytes, 0).map_err(|error| map_error("write the settings of the programs", error))
     }
 
@@ -189,6 +195,7 @@ impl EbpfProbe {
                 break;
             };
             let view = RecordView::new(&record);
+            self.crowding.count(view.sessions(), record.len());
             self.pending.before(view.time_ns(), batch);
             if view.flags() & record_flag::CLOSED != 0 {
                 self.pending.closed(view);
@@ -321,6 +328,7 @@ impl Probe for EbpfProbe {
             }
         }
         self.remove_filters(slot);
+        self.crowding.forget(slot);
         if let Err(error) = self.write_settings() {
             tracing::warn!(%error, "the kernel programs still filter for a session that has ended");
         }
@@ -338,6 +346,10 @@ impl Probe for EbpfProbe {
         }
         self.ask_for_totals();
         self.drained = self.drain(batch);
+        if self.crowding.look(Instant::now(), self.sessions.len(), !self.drained) {
+            // The generation changes with it: the programs then look their filters up once more, which does no harm.
+            self.write_settings()?;
+        }
         Ok(if self.drained { PollState::Idle } else { PollState::More })
     }
 

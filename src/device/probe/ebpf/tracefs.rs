@@ -66,6 +66,15 @@ pub(super) fn event_format(group: &str, event: &str) -> Option<String> {
     std::fs::read_to_string(mounted()?.join("events").join(group).join(event).join("format")).ok()
 }
 
+/// Which of these tracepoints (group, event) there are; `None` when that cannot be looked up.
+#[must_use]
+pub fn tracepoints(wanted: &[(&str, &str)]) -> Option<Vec<bool>> {
+    with_tracefs(|| {
+        mounted()?;
+        Some(wanted.iter().map(|(group, event)| event_format(group, event).is_some()).collect())
+    })
+}
+
 /// Whether tracepoints can be looked up at all.
 pub(super) fn is_readable() -> bool {
     mounted().is_some()

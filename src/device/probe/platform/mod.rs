@@ -180,6 +180,10 @@ impl Probe for PlatformProbe {
         ProbeId::Platform
     }
 
+    fn traces(&self) -> bool {
+        false
+    }
+
     fn statuses(&self) -> Vec<ProbeStatus> {
         let status = |family, state, reason| ProbeStatus { probe: ProbeId::Platform, family, state, reason };
         let level = match self.api_level {
@@ -255,6 +259,15 @@ impl Probe for PlatformProbe {
     fn counters(&self) -> ProbeCounters {
         ProbeCounters::default()
     }
+}
+
+/// Asks the service manager for a service, as every app does, and does not look at the answer. For self-tests.
+///
+/// # Errors
+///
+/// When there is no binder, no service manager, or no answer in time: why.
+pub fn ask_for_service(root: &Path, api_level: u32, service: &str, time: Duration) -> Result<(), String> {
+    service_lookup::ask(root, api_level, service, time).map_err(|error| error.to_string())
 }
 
 /// The API level of the system below `root`; 0 when it is not an Android system, or does not tell.

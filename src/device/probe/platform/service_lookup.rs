@@ -108,6 +108,17 @@ pub(super) fn nodes_of_services<'a>(
     Ok(handles.into_iter().filter_map(|(service, handle)| Some((service, node(handle)?))).collect())
 }
 
+/// Asks the service manager for one service and does not look at the answer: the asking is what matters.
+///
+/// # Errors
+///
+/// When there is no binder, no service manager, or no answer before the deadline.
+pub(super) fn ask(root: &Path, api_level: u32, service: &str, time: Duration) -> Result<(), LookupError> {
+    let deadline = Instant::now() + time;
+    let mut connection = Connection::open(root)?;
+    connection.ask(check_service_code(api_level), &request(api_level, service), deadline).map(drop)
+}
+
 /// The code by which the service manager is asked without making it start anything, where all revisions of the release
 /// agree on it; otherwise that of `getService`, which is 1 in each.
 fn check_service_code(api_level: u32) -> u32 {

@@ -24,6 +24,7 @@
 #define UPDATE_NEW_ONLY 1
 
 #define RING_NO_WAKEUP 1
+#define RING_UNREAD 0 /* to query: bytes that were not read yet */
 #define RING_FORCE_WAKEUP 2
 
 static void *(*map_lookup)(void *map, const void *key) UNUSED = (void *)1;
@@ -42,6 +43,7 @@ static long (*read_user_string)(void *to, __u32 size, const void *from) UNUSED =
 static long (*read_kernel_string)(void *to, __u32 size, const void *from) UNUSED = (void *)115;
 static __u64 (*boot_time_ns)(void) UNUSED = (void *)125;
 static long (*ring_output)(void *ring, void *data, __u64 size, __u64 flags) UNUSED = (void *)130;
+static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
 
 /* The value of a kernel field; zeros when it cannot be read (the helper clears the destination then). */
 #define FIELD(pointer, field)                                                  \

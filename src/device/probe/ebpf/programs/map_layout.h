@@ -87,6 +87,8 @@ struct settings {
 	__u32 own_tgid;     /* the tracer itself, never traced: its reading would make records without end */
 	__u32 wake_bytes;   /* the reader is woken by every so many bytes of records of a processor and an entry point */
 	__u32 generation;   /* of the filters: changes after each change of them by user space */
+	__u64 crowding;     /* sessions whose records fill the ring: they get no more of it than crowd_bytes */
+	__u64 crowd_bytes;
 	__u8 operation[CALL_NUMBERS];
 };
 

@@ -107,7 +107,15 @@ INLINE void record_end(struct scratch *s, __u32 program)
 		s->unwoken = 0;
 		flags = RING_FORCE_WAKEUP;
 	}
-	if (ring_output(&ring, s->record, length, flags) == 0) {
+	/*
+	 * One session's flood must not cost another session its records: whoever crowds the ring finds it full when part of
+	 * it is unread, and the rest is for the others. Asked of nobody else, because the asking costs a call.
+	 */
+	if (UNLIKELY(set->crowding) && !(s->sessions & ~set->crowding) &&
+	    ring_query(&ring, RING_UNREAD) > set->crowd_bytes) {
+		COUNT(program, lost);
+		count_session_loss(s->sessions, 0);
+	} else if (ring_output(&ring, s->record, length, flags) == 0) {
 		COUNT(program, submitted);
 	} else {
 		COUNT(program, lost);
