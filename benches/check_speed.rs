@@ -177,7 +177,12 @@ fn write(path: &Path, events: u64) {
     }
     let totals = Totals { time_ns: 1_000_000_000 + events * 60_000, events, loss: LossTotals::default() };
     writer
-        .entry(&StreamEntry::End(Box::new(SessionEnd { reason: SessionEndReason::Stopped, totals, probes })))
+        .entry(&StreamEntry::End(Box::new(SessionEnd {
+            reason: SessionEndReason::Stopped,
+            totals,
+            probes,
+            self_tests: Vec::new(),
+        })))
         .unwrap();
     writer.finish().unwrap();
 }

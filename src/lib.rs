@@ -4,7 +4,7 @@
 //!  DEVICE (feature "device")                                        HOST (feature "host")
 //!
 //!  probe/ --RawRecord--> decode/ --Observation--> attribute/        client/ --> recording/ ---------.
-//!   ebpf  procfs  replay                             | Event           ^          (file)            |
+//!   ebpf  ptrace  procfs  replay                     | Event           ^          (file)            |
 //!                                                    v                 |                            v
 //!                             session/ <--> event_bus/ --> service/ ~~gRPC~~   declared_terms/ --> correlate/ --> report/
 //!                                                             wire/            wire/
@@ -15,11 +15,17 @@
 //! decoded act that knows process, thread and user ids only. An **event** is an act attributed to an app. A **finding**
 //! is events set against a declared term.
 //!
-//! `device` and `host` never import each other, and share besides only how secrets are read (`credential_files`); `tests/import_rules.rs` holds who may import whom.
+//! `device` and `host` never import each other, and share besides only how secrets are read (`credential_files`), how
+//! files are framed (`frames`) and which system calls a launched program stops at (`call_filter`); `tests/import_rules.rs`
+//! holds who may import whom.
 
+#[cfg(any(feature = "device", feature = "host"))]
+pub mod call_filter;
 #[cfg(any(feature = "device", feature = "host"))]
 pub mod credential_files;
 pub mod event;
+#[cfg(any(feature = "device", feature = "host"))]
+pub mod frames;
 pub mod wire;
 
 #[cfg(feature = "device")]

@@ -240,6 +240,181 @@ fn drafts_of_a_policy_count_once_they_are_confirmed() {
     assert_ne!(ran.status, 1, "{}", ran.out);
 }
 
+const MANIFEST: &str = r#"<manifest xmlns:android="http://schemas.android.com/apk/res/android" package="com.example.shop">
+  <uses-permission android:name="android.permission.READ_CONTACTS"/>
+  <uses-permission android:name="android.permission.READ_MEDIA_IMAGES"/>
+  <application android:label="Shop"/>
+</manifest>"#;
+
+#[test]
+fn what_a_package_may_access_is_told_and_is_no_finding() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    fs::write(at.join("AndroidManifest.xml"), MANIFEST).unwrap();
+    fs::write(at.join("list.html"), LIST).unwrap();
+    let ran = candor(at, &["terms", "import", "apk", "AndroidManifest.xml", "-o", "manifest.toml"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("2 permissions, 0 components") && ran.err.contains("declares no collection"),
+        "{}",
+        ran.err
+    );
+    let import = ["terms", "import", "two-lists", "list.html", "--package", "com.example.shop", "-o", "list.toml"];
+    assert_eq!(candor(at, &import).status, 0);
+    let ran = candor(at, &["terms", "merge", "list.toml", "manifest.toml", "-o", "both.toml"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let told = "READ_CONTACTS may access contacts, and no [[collect]] declares it";
+    let shown = candor(at, &["terms", "show", "both.toml"]).out;
+    assert!(shown.contains(told) && !shown.contains("READ_MEDIA_IMAGES may access"), "{shown}");
+    let linted = candor(at, &["terms", "lint", "both.toml"]);
+    assert_eq!(linted.status, 0);
+    assert!(
+        linted.out.contains("1 permissions may access what no [[collect]] declares: READ_CONTACTS"),
+        "{}",
+        linted.out
+    );
+    record(at, "run.candor", &["/sdcard/DCIM/1.jpg"], "alog.umeng.com");
+    let check = |terms: &str| -> serde_json::Value {
+        let ran = candor(at, &["check", "run.candor", "--terms", terms, "--format", "json"]);
+        assert!([0, 1, 2].contains(&ran.status), "{}", ran.err);
+        serde_json::from_str(&ran.out).unwrap()
+    };
+    let (without, with) = (check("list.toml"), check("both.toml"));
+    assert_eq!(without["outcome"], with["outcome"]);
+    assert_eq!(without["rules"], with["rules"]);
+    let notices = |report: &serde_json::Value| -> Vec<String> {
+        let all = report["notices"].as_array().unwrap().iter();
+        all.filter(|notice| notice["kind"] == "may_access").map(|notice| notice["message"].to_string()).collect()
+    };
+    assert!(notices(&without).is_empty());
+    assert_eq!(notices(&with).len(), 1, "{:?}", notices(&with));
+    assert!(notices(&with)[0].contains(told), "{:?}", notices(&with));
+
+    // A new version that asks for more.
+    let newer = MANIFEST.replace("READ_CONTACTS", "READ_SMS");
+    fs::write(at.join("newer.xml"), newer).unwrap();
+    assert_eq!(candor(at, &["terms", "import", "apk", "newer.xml", "-o", "newer.toml"]).status, 0);
+    let diff = candor(at, &["terms", "diff", "manifest.toml", "newer.toml"]).out;
+    assert!(diff.contains("+ permission android.permission.READ_SMS"), "{diff}");
+    assert!(diff.contains("- permission android.permission.READ_CONTACTS"), "{diff}");
+
+    // What is denied, and may be accessed all the same.
+    let denied = fs::read_to_string(at.join("both.toml")).unwrap() + "\n[[not_collect]]\ndata_types = [\"contacts\"]\n";
+    fs::write(at.join("denied.toml"), denied).unwrap();
+    assert!(notices(&check("denied.toml"))[0].contains("says that it is not collected"));
+}
+
+#[test]
+fn bad_packages_are_refused_or_read_in_part() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let import = |bytes: &[u8], extra: &[&str]| {
+        fs::write(at.join("bad.apk"), bytes).unwrap();
+        candor(at, &[&["terms", "import", "apk", "bad.apk"], extra].concat())
+    };
+    let zipped = |entries: &[(&str, &[u8])]| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in entries {
+            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let bomb = zipped(&[("AndroidManifest.xml", &vec![0; 17 << 20])]);
+    let refused = |bytes: &[u8], extra: &[&str], status: i32, words: &[&str]| {
+        let ran = import(bytes, extra);
+        assert_eq!(ran.status, status, "{}", ran.err);
+        words.iter().for_each(|word| assert!(ran.err.contains(word), "{:?} does not say {word:?}", ran.err));
+    };
+    let compiled = zipped(&[("AndroidManifest.xml", b"\x03\0\x08\0\xff\0\0\0")]);
+    refused(b"PK\x03\x04zz", &[], 65, &["bad.apk, the archive", "not an APK"]);
+    refused(&bomb, &[], 65, &["bad.apk, AndroidManifest.xml", "more than the 16777216 bytes"]);
+    refused(&compiled, &[], 65, &["AndroidManifest.xml, byte 0"]);
+    refused(&zipped(&[("x.txt", b"")]), &[], 65, &["no AndroidManifest.xml"]);
+    refused(b"\x03\0\x08\0", &[], 65, &["bad.apk, byte 4"]);
+    refused(b"<html></html>", &[], 65, &["neither an APK nor an AndroidManifest.xml"]);
+    refused(MANIFEST.as_bytes(), &["--package", "com.other"], 65, &["bad.apk, the manifest, line 1", "com.other"]);
+    refused(MANIFEST.replace("package=", "p=").as_bytes(), &[], 64, &["--package"]);
+    // A part that cannot be read: the rest is written, with what failed, and the status says so.
+    let ran =
+        import(MANIFEST.replace("<application", "<uses-permission/><application").as_bytes(), &["-o", "part.toml"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("not understood bad.apk, the manifest, line 4: <uses-permission> without a name"),
+        "{}",
+        ran.err
+    );
+    let written = fs::read_to_string(at.join("part.toml")).unwrap();
+    assert!(written.contains("reason = \"damaged\"") && written.contains("READ_CONTACTS"), "{written}");
+    assert_eq!(candor(at, &["terms", "lint", "part.toml"]).status, 0);
+    assert_eq!(candor(at, &["terms", "import", "apk", "none.apk"]).status, 66);
+    assert_eq!(candor(at, &["terms", "import", "apk", "."]).status, 66);
+    let ran = candor_with(at, &["terms", "import", "apk", "-"], MANIFEST.as_bytes());
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.err.contains("standard input: 2 permissions"), "{}", ran.err);
+}
+
+#[test]
+fn mixed_encodings_and_partial_imports_are_written_and_told() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    // One line of GBK ("设备信息"), the others UTF-8.
+    let mut list = LIST.replace("</table>", "</table>\n").replace("MAC地址、IMEI", "MAC地址、量子频谱").into_bytes();
+    list.extend_from_slice(b"<p>\xc9\xe8\xb1\xb8\xd0\xc5\xcf\xa2</p>\n");
+    fs::write(at.join("mixed.html"), &list).unwrap();
+    let import = ["terms", "import", "two-lists", "mixed.html", "--package", "com.example.shop", "-o", "mixed.toml"];
+    let ran = candor(at, &import);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(ran.err.contains("UTF-8 and GBK are mixed"), "{}", ran.err);
+    assert!(ran.err.contains("not understood mixed.html, table 2, row 2, column 2: 量子频谱"), "{}", ran.err);
+    let written = fs::read_to_string(at.join("mixed.toml")).unwrap();
+    for word in ["# UTF-8 and GBK are mixed", "wording = \"量子频谱\"", "data_types = [\"id.mac\"]", "设备信息"]
+    {
+        assert!(written.contains(word), "{word:?} is not in {written}");
+    }
+    // A form of which one row has too few columns and another an id that is not known.
+    fs::write(at.join("form.csv"), format!("{FORM}PSL_DATA_TYPES_IDENTIFIERS,PSL_NEW_ID,true,x,x\n")).unwrap();
+    let import = ["terms", "import", "data-safety", "form.csv", "--package", "com.example.shop", "-o", "form.toml"];
+    let ran = candor(at, &import);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("not understood form.csv, line 8: PSL_DATA_TYPES_IDENTIFIERS PSL_NEW_ID = true"),
+        "{}",
+        ran.err
+    );
+    assert!(fs::read_to_string(at.join("form.toml")).unwrap().contains("PSL_NEW_ID"));
+}
+
+#[test]
+fn own_tables_extend_both_ontologies() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let page = "<meta charset=utf-8><h2>第三方SDK目录</h2><table><tr><th>SDK名称<th>收集的个人信息</tr>\
+        <tr><td>石榴排队SDK<td>装机清单、排队号码</tr></table>";
+    fs::write(at.join("list.html"), page).unwrap();
+    let import = ["terms", "import", "two-lists", "list.html", "--package", "a.b", "--format", "json"];
+    let ran = candor(at, &import);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    let types = "[[data_type]]\nid = \"queue_number\"\nname_en = \"Number in a queue\"\nname_zh = \"排队号码\"\n\
+        gb_35273 = \"其他信息\"\nplay = [\"PSL_OTHER_PERSONAL\"]\nsensitive_gb_35273 = false\nsensitive_pipl = false\nsource = \"ours\"\n\
+        [[names]]\nof = \"app_list\"\nnames = [\"装机清单\"]\n[[names]]\nof = \"queue_number\"\nnames = [\"排队号码\"]\n";
+    let recipients = "[[recipient]]\nid = \"pomegranate\"\nowner_en = \"Pomegranate\"\npurpose = \"push\"\n\
+        domains = [\"queue.example\"]\nsource = \"ours\"\n[[names]]\nof = \"pomegranate\"\nnames = [\"石榴排队\"]\n";
+    fs::write(at.join("types.toml"), types).unwrap();
+    fs::write(at.join("recipients.toml"), recipients).unwrap();
+    let own = ["--data-types", "types.toml", "--recipients", "recipients.toml"];
+    let ran = candor(at, &[&import[..], &own].concat());
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["statements"][0]["subject"], "pomegranate");
+    assert_eq!(report["statements"][0]["data_types"], serde_json::json!(["app_list", "queue_number"]));
+    // A table of one's own is linted as the built-in ones are.
+    fs::write(at.join("types.toml"), types.replace("of = \"app_list\"", "of = \"app_lst\"")).unwrap();
+    let ran = candor(at, &[&import[..], &own].concat());
+    assert_eq!(ran.status, 65, "{}", ran.err);
+    assert!(ran.err.contains("types.toml") && ran.err.contains("did you mean \"app_list\"?"), "{}", ran.err);
+}
+
 #[test]
 fn the_39_app_types_are_listed() {
     let directory = TempDir::new().unwrap();
@@ -248,7 +423,8 @@ fn the_39_app_types_are_listed() {
     assert_eq!(rows.as_array().unwrap().len(), 39);
     assert_eq!(rows[0]["name_zh"], "地图导航类");
     assert_eq!(rows[0]["necessary"], serde_json::json!(["location"]));
-    assert_eq!(rows[8]["checked"], false);
+    assert_eq!(rows[8]["checked"], true);
+    assert_eq!(rows[9]["checked"], false);
     let text = candor(directory.path(), &["terms", "app-types"]).out;
     assert!(text.contains("needs no personal information"), "{text}");
 }

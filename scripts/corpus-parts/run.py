@@ -194,6 +194,19 @@ def work_on(program, options):
     program.seconds = time.monotonic() - begun
 
 
+def evidence(program, options):
+    """The end of what was seen, when a finding is there or is missing without a reason: it does not happen again at will."""
+    if not program.unplanted and all("blind_spot" in plant for plant in program.missed):
+        return
+    subjects = [flow.subject for flow, _ in program.unplanted] + [plant["subject"] for plant in program.missed]
+    family = "socket" if any(kind(subject) == "(recipient)" for subject in subjects) else "file"
+    recording = options.work / f"{program.name}.candor"
+    command = [options.candor, "events", recording, "--family", family]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    for line in result.stdout.splitlines()[-25:]:
+        print(f"        {line}")
+
+
 def tell(program):
     """One line for each program, and one for everything that is not as it should be."""
     count = len(program.truth.get("planted", []))
@@ -211,13 +224,14 @@ def tell(program):
         print(f"      WRONG {wrong}")
 
 
+def kind(subject):
+    """The data type, or that it is a host: those have a dot or a colon, and of the data types only some have one."""
+    return subject if re.fullmatch(r"[a-z_]+|(id|location|audio|files)\.[a-z_]+", subject) else "(recipient)"
+
+
 def tables(programs):
     """Counts of found, missed and not planted, by rule and by data type."""
     by_rule, by_subject = collections.defaultdict(lambda: [0, 0, 0]), collections.defaultdict(lambda: [0, 0, 0])
-
-    def kind(subject):
-        # Hosts have a dot or a colon, and of the data types only those with a known first part have one.
-        return subject if re.fullmatch(r"[a-z_]+|(id|location|audio|files)\.[a-z_]+", subject) else "(recipient)"
 
     for program in programs:
         rows = [(plant["rule"], plant["subject"], 0) for plant in program.found]
@@ -254,6 +268,8 @@ def main():
     seconds = time.monotonic() - begun
     for program in programs:
         tell(program)
+        if not program.error:
+            evidence(program, options)
 
     lines = []
     for name, table in tables(programs).items():

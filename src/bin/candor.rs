@@ -10,6 +10,10 @@ fn main() -> ExitCode {
     if let Some(status) = self_test_helper() {
         return status;
     }
+    #[cfg(feature = "device")]
+    if let Some(status) = candor::device::probe::ptrace::run_tracer(std::env::args_os()) {
+        return ExitCode::from(status);
+    }
     commands::main(std::env::args_os(), start_embedded).into()
 }
 

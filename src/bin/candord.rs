@@ -12,12 +12,15 @@ use clap::Parser as _;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    // Before the command line is looked at: this verb is the daemon's own, and never typed by anybody.
+    // Before the command line is looked at: these verbs are the daemon's own, and never typed by anybody.
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some((verb, rest)) = words.split_first()
         && verb == HELPER_VERB
     {
         return ExitCode::from(run_helper(rest));
+    }
+    if let Some(status) = candor::device::probe::ptrace::run_tracer(std::env::args_os()) {
+        return ExitCode::from(status);
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

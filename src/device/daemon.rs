@@ -7,35 +7,65 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::geteuid;
 use thiserror::Error;
 
 use crate::credential_files::CredentialFileError;
 use crate::device::attribute::{Attributed, Attributor, PackageDirectory};
+use crate::device::clock;
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
-use crate::device::probe::ebpf::{self, EbpfOptions};
-use crate::device::probe::{Probe, ProbeError, RawBatch, platform, procfs, replay};
+use crate::device::probe::tiers::{self, ProbeOptions};
+use crate::device::probe::{Probe, ProbeError, RawBatch, platform, replay};
 use crate::device::raw_capture::CaptureWriter;
 use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;
 use crate::device::service::{AccessOptions, ListenError, SHELL_USER_ID, Server, TlsError};
 use crate::device::session::{
-    Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark, SessionManager,
+    DiskOptions, Interpretation, Interpreter, ManagerOptions, Preparation, RawKeeper, Replay, ReplayedMark,
+    SessionManager,
 };
+use crate::device::spool_files::{SessionBounds, SpoolDirectory, SpoolDirectoryError};
 use crate::event::{Event, Phase, ProbeId, ProbeStatus, Selection, SessionEnd, SessionHeader};
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
 pub const DEFAULT_MAX_SESSIONS: usize = 16;
 
-/// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
-const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
-
 /// What only Android has, below the root.
 const ANDROID_MARK: &str = "system/build.prop";
+
+/// Where spools are written unless told otherwise, below the root: on Android, and elsewhere. Not `/data/local/tmp`: who
+/// owns that directory, the shell, could put another one into our place.
+const ANDROID_SPOOLS: &str = "data/misc/candor/spool";
+const SPOOLS: &str = "var/lib/candord/spool";
+
+/// Where and how spools are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolFilesOptions {
+    /// The directory. `None`: the usual one, when it can be had; when not, the daemon says so and goes on in memory.
+    pub directory: Option<PathBuf>,
+    /// How much of one session is kept.
+    pub session: SessionBounds,
+    /// Bytes of the files of all sessions together.
+    pub total_bytes: u64,
+    /// Memory in front of the files, for all running sessions together.
+    pub memory_bytes: usize,
+}
+
+impl Default for SpoolFilesOptions {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            session: SessionBounds { bytes: 256 << 20, age: Duration::from_secs(72 * 3600) },
+            total_bytes: 1 << 30,
+            memory_bytes: 16 << 20,
+        }
+    }
+}
 
 /// How a daemon is to run.
 pub struct DaemonOptions {
@@ -47,8 +77,10 @@ pub struct DaemonOptions {
     pub probes: ProbeSource,
     /// Where raw captures go; `None`: clients cannot ask for one.
     pub raw_captures: Option<PathBuf>,
-    /// Bounds of each session's spool.
+    /// Bounds of each session's spool, when it is in memory alone.
     pub spool: SpoolLimits,
+    /// Where and how spools are written; `None`: they are in memory alone.
+    pub spool_files: Option<SpoolFilesOptions>,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// The program whose start as a helper tests each session that traces the kernel; `None`: nothing is tested. Only a
@@ -66,6 +98,7 @@ impl Default for DaemonOptions {
             probes: ProbeSource::default(),
             raw_captures: None,
             spool: SpoolLimits::default(),
+            spool_files: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
             self_test: None,
             system_root: PathBuf::from("/"),
@@ -75,8 +108,9 @@ impl Default for DaemonOptions {
 
 /// Where the records come from.
 pub enum ProbeSource {
-    /// The kernel, and `/proc` for what is there already when a session begins.
-    Kernel(EbpfOptions),
+    /// The first probe that works here, of those that may be used; and `/proc` for what is there already when a session
+    /// begins.
+    Kernel(ProbeOptions),
     /// A raw capture: its one session, once.
     Replay(PathBuf),
     /// These probes: for tests. The statuses are those of probes that could not be opened.
@@ -85,7 +119,7 @@ pub enum ProbeSource {
 
 impl Default for ProbeSource {
     fn default() -> Self {
-        Self::Kernel(EbpfOptions::default())
+        Self::Kernel(ProbeOptions::default())
     }
 }
 
@@ -122,6 +156,9 @@ pub enum DaemonError {
         /// What the system said.
         source: io::Error,
     },
+    /// The directory of spools cannot be used.
+    #[error(transparent)]
+    Spools(#[from] SpoolDirectoryError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -133,9 +170,11 @@ impl DaemonError {
     pub fn exit_code(&self) -> u8 {
         match self {
             // 69, service unavailable: the place is taken by another daemon.
-            Self::Listen(ListenError::Taken { .. }) => 69,
+            Self::Listen(ListenError::Taken { .. }) | Self::Spools(SpoolDirectoryError::Taken { .. }) => 69,
             // 73, cannot create.
-            Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. }) | Self::RawCaptures { .. } => 73,
+            Self::Listen(ListenError::NotASocket(_) | ListenError::System { .. })
+            | Self::RawCaptures { .. }
+            | Self::Spools(SpoolDirectoryError::System { .. } | SpoolDirectoryError::NotADirectory { .. }) => 73,
             // 64, usage: TCP needs more arguments.
             Self::Listen(ListenError::Unprotected(_)) => 64,
             // 66, no input; 65, its contents are wrong; 77, what should be secret is not.
@@ -144,7 +183,8 @@ impl DaemonError {
                 TlsError::File(CredentialFileError::Content { .. }) | TlsError::Pair { .. },
             )) => 65,
             Self::Listen(ListenError::Tls(TlsError::File(CredentialFileError::Exposed { .. }))) => 77,
-            Self::NotPermitted { .. } => 77,
+            Self::NotPermitted { .. }
+            | Self::Spools(SpoolDirectoryError::Owner { .. } | SpoolDirectoryError::Exposed { .. }) => 77,
             Self::Replay { source: ProbeError::System { .. }, .. } => 66,
             Self::Replay { .. } => 65,
             Self::Listen(ListenError::Descriptors(_)) => 70,
@@ -202,17 +242,28 @@ impl Daemon {
 ///
 /// When it may not trace.
 pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonError> {
-    let DaemonOptions { listen: _, access: _, probes, raw_captures, spool, max_sessions, self_test, system_root } =
-        options;
+    let DaemonOptions {
+        listen: _,
+        access: _,
+        probes,
+        raw_captures,
+        spool,
+        spool_files,
+        max_sessions,
+        self_test,
+        system_root,
+    } = options;
     if let Some(directory) = &raw_captures {
         std::fs::create_dir_all(directory)
             .map_err(|source| DaemonError::RawCaptures { path: directory.clone(), source })?;
     }
+    let disk = spool_files.map(|options| open_spools(options, &system_root)).transpose()?.flatten();
     let OpenProbes { probes, unavailable, replay } = open_probes(probes, &system_root)?;
     let processes = system_root.join("proc");
     let manager = ManagerOptions {
         device: device_info::read(&system_root),
         spool,
+        disk,
         max_sessions,
         raw_captures,
         packages: Box::new({
@@ -235,6 +286,28 @@ fn helper_program(program: PathBuf, system_root: &Path) -> HelperProgram {
     HelperProgram { program, api_level: (level > 0).then_some(level) }
 }
 
+/// Takes the directory of spools, and finds what a daemon before us left there.
+fn open_spools(options: SpoolFilesOptions, system_root: &Path) -> Result<Option<DiskOptions>, SpoolDirectoryError> {
+    let SpoolFilesOptions { directory, session, total_bytes, memory_bytes } = options;
+    let usual = if system_root.join(ANDROID_MARK).exists() { ANDROID_SPOOLS } else { SPOOLS };
+    let is_usual = directory.is_none();
+    let path = directory.unwrap_or_else(|| system_root.join(usual));
+    let opened = SpoolDirectory::open(&path, session)
+        .and_then(|directory| Ok((directory.find(clock::anchor().wall_ns)?, directory)));
+    match opened {
+        Ok((found, directory)) => {
+            tracing::info!(directory = %path.display(), sessions_found = found.len(), "sessions are spooled");
+            Ok(Some(DiskOptions { directory, found, memory_bytes, total_bytes, age: session.age }))
+        }
+        // Nobody asked for this directory: tracing is worth more than what would survive a crash.
+        Err(error) if is_usual => {
+            tracing::warn!(%error, "sessions are held in memory alone");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// What opening the probes gave.
 struct OpenProbes {
     probes: Vec<Box<dyn Probe>>,
@@ -250,32 +323,24 @@ fn open_probes(source: ProbeSource, system_root: &Path) -> Result<OpenProbes, Da
             Ok(OpenProbes { probes: vec![probe], unavailable: Vec::new(), replay: Some(replay) })
         }
         ProbeSource::Kernel(options) => {
-            let opened = ebpf::open_with(&options);
+            let opened = tiers::open(&options, system_root);
             let user_id = geteuid();
-            if opened.probe.is_none() && !user_id.is_root() {
+            let kernel_side = opened.probes.iter().any(|probe| probe.traces() && probe.id() != ProbeId::Procfs);
+            if options.choice.needs_root() && !kernel_side && !user_id.is_root() {
                 // Usually the same for every family, and said once.
-                let refusals: BTreeSet<_> = opened.statuses.iter().map(|status| status.reason.as_str()).collect();
+                let refusals: BTreeSet<_> = opened.unavailable.iter().map(|status| status.reason.as_str()).collect();
                 let refusals = refusals.into_iter().collect::<Vec<_>>().join("; ");
                 return Err(DaemonError::NotPermitted { user_id: user_id.as_raw(), refusals });
             }
-            // The statuses of the probe that works come from itself, so that they are always those of now.
-            let working = opened.probe.as_ref().map(|probe| probe.id());
-            let unavailable = opened.statuses.into_iter().filter(|status| Some(status.probe) != working).collect();
-            let mut probes: Vec<_> = opened.probe.into_iter().collect();
-            probes.push(procfs::open(system_root.join("proc")));
-            probes.push(platform::open(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
-            Ok(OpenProbes { probes, unavailable, replay: None })
+            Ok(OpenProbes { probes: opened.probes, unavailable: opened.unavailable, replay: None })
         }
     }
 }
 
 /// The statuses of every probe of this source, without running a daemon: for `candord probes`.
 #[must_use]
-pub fn probe_statuses(options: &EbpfOptions, system_root: &Path) -> Vec<ProbeStatus> {
-    let mut statuses = ebpf::open_with(options).statuses;
-    statuses.extend(procfs::open(system_root.join("proc")).statuses());
-    statuses.extend(platform::statuses(system_root.to_owned(), Some(system_root.join(METHOD_TABLE_CACHE))));
-    statuses
+pub fn probe_statuses(options: &ProbeOptions, system_root: &Path) -> Vec<ProbeStatus> {
+    tiers::statuses(options, system_root)
 }
 
 /// The device's packages, as of now.

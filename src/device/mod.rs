@@ -21,3 +21,4 @@ pub mod self_test;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod spool_files;

@@ -7,18 +7,20 @@
 //! Two stages: [`Arguments`] is what was typed, [`Settings`] what it means. Nothing later looks at text again.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 use crate::device::access_settings::{AccessArguments, AccessSettingsError, KEYS_HELP, KeysArguments};
-use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource};
+use crate::device::daemon::{DEFAULT_MAX_SESSIONS, DaemonOptions, ProbeSource, SpoolFilesOptions};
 use crate::device::doctor::DoctorOptions;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::keys::KeysOptions;
-use crate::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use crate::device::probe::tiers::{ProbeChoice, ProbeOptions};
 use crate::device::self_test::THIS_PROGRAM;
 use crate::device::service::{AccessOptions, ListenAddress, ListenAddressError};
+use crate::device::spool_files::SessionBounds;
 use crate::wire::DEFAULT_SOCKET_PATH;
 
 const EXAMPLES: &str = "\
@@ -31,12 +33,13 @@ Examples:
   candord keys --out keys                            make certificates and a token, once; then, for TCP:
   candord serve --listen tcp:127.0.0.1:50051 --keys keys
   candord serve --raw-captures /data/local/tmp/raw   let clients keep raw records (--keep-raw)
+  candord serve --spool-directory /mnt/big/candor    keep what clients have not read yet on another disk
   candord serve --listen unix:/tmp/c.sock --replay FILE.candor-raw
                                                      give a captured session again; needs no root
 
 Exit status: 0 done; 2 (probes, doctor) not everything can be traced; 64 the command line is wrong; 65 or 66 the capture to
-replay is damaged or missing; 69 another daemon has the socket; 73 the socket or directory cannot be created; 77 not
-permitted, tracing needs root.";
+replay is damaged or missing; 69 another daemon has the socket or the spools; 73 the socket or directory cannot be created; 77
+not permitted, tracing needs root; or the directory of spools is open to others.";
 
 const DOCTOR_HELP: &str = "\
 Each line has a state: ok; limited (it works, and something is not seen or only a hint); missing (something that should be seen
@@ -74,7 +77,7 @@ pub struct Arguments {
 enum CommandArguments {
     /// Serve clients until SIGINT or SIGTERM
     #[command(after_help = EXAMPLES)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Try every probe and tell what it can see here, and why not more
     Probes(ProbesArguments),
     /// Tell what this device can and cannot show, why, and what would help
@@ -93,7 +96,7 @@ struct ServeArguments {
     /// Where to listen: unix:PATH, unix-abstract:NAME, or tcp:ADDRESS:PORT with --keys
     #[arg(long, default_value_t = format!("unix:{DEFAULT_SOCKET_PATH}"), value_name = "ADDRESS")]
     listen: String,
-    /// Which eBPF programs to use
+    /// Which probes may be used
     #[arg(long, value_enum, default_value_t = ProbesArgument::Auto, conflicts_with = "replay")]
     probes: ProbesArgument,
     /// Let clients keep raw records, in this directory
@@ -102,9 +105,8 @@ struct ServeArguments {
     /// Give the session of a raw capture again instead of tracing
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
-    /// Memory for the events of each session that nobody has read yet
-    #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    spool_megabytes: u32,
+    #[command(flatten)]
+    spool: SpoolArguments,
     /// Memory between the kernel and the daemon; a power of two
     #[arg(long, default_value_t = 8, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1024))]
     ring_megabytes: u32,
@@ -115,9 +117,34 @@ struct ServeArguments {
     access: AccessArguments,
 }
 
+/// Where events are held until clients have read them.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Spools: events that clients can still read, also after the daemon was killed")]
+struct SpoolArguments {
+    /// Where to write them: a directory of candord's own, made with mode 0700 [default: /data/misc/candor/spool on Android,
+    /// else /var/lib/candord/spool; when that cannot be had, candord says so and goes on in memory]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["spool_in_memory", "replay"])]
+    spool_directory: Option<PathBuf>,
+    /// Write none: what is not read is lost with the daemon
+    #[arg(long)]
+    spool_in_memory: bool,
+    /// How much of one session is kept, on disk [default: 256], or in memory with --spool-in-memory [default: 64]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    spool_megabytes: Option<u32>,
+    /// How much of all sessions together is kept on disk: ended sessions go first, the oldest first
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    spool_total_megabytes: u32,
+    /// How long it is kept on disk
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    spool_hours: u32,
+    /// Memory in front of the disk, for all sessions together: what comes while the disk is busy
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    spool_memory_megabytes: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 struct ProbesArguments {
-    /// Which eBPF programs to try
+    /// Which probes to try
     #[arg(long, value_enum, default_value_t = ProbesArgument::Auto)]
     probes: ProbesArgument,
     /// How to print the answer
@@ -127,12 +154,18 @@ struct ProbesArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProbesArgument {
-    /// Kernel objects where the kernel lets us, else system calls
+    /// The first that works, in this order
     Auto,
-    /// Read the kernel's own objects: resolved paths, no guesses
-    KernelObjects,
-    /// See system-call arguments and results only
-    SystemCalls,
+    /// eBPF, whichever of the next two works
+    Ebpf,
+    /// eBPF on the kernel's own objects: resolved paths, no guesses
+    EbpfObjects,
+    /// eBPF on system calls: arguments and results only
+    EbpfSyscalls,
+    /// Stop the app at its system calls: where there is no eBPF; the app can notice it, and is slowed down
+    Ptrace,
+    /// Look at /proc again and again: what opens and closes in between is not seen
+    Procfs,
 }
 
 /// A form of output.
@@ -157,7 +190,7 @@ pub enum Verb {
     /// Serve clients.
     Serve(Box<DaemonOptions>),
     /// Tell about the probes.
-    Probes(EbpfOptions, Format),
+    Probes(ProbeOptions, Format),
     /// Examine the device.
     Doctor(DoctorOptions, Format),
     /// Make certificates and a token.
@@ -189,14 +222,14 @@ impl TryFrom<Arguments> for Settings {
     fn try_from(arguments: Arguments) -> Result<Self, SettingsError> {
         let verb = match arguments.command {
             CommandArguments::Probes(probes) => {
-                Verb::Probes(EbpfOptions { choice: probes.probes.into(), ..EbpfOptions::default() }, probes.format)
+                Verb::Probes(ProbeOptions { choice: probes.probes.into(), ..ProbeOptions::default() }, probes.format)
             }
             CommandArguments::Doctor(doctor) => {
-                let ebpf = EbpfOptions { choice: doctor.probes.into(), ..EbpfOptions::default() };
+                let probes = ProbeOptions { choice: doctor.probes.into(), ..ProbeOptions::default() };
                 let self_test = Some(THIS_PROGRAM.into());
-                Verb::Doctor(DoctorOptions { ebpf, self_test, system_root: PathBuf::from("/") }, doctor.format)
+                Verb::Doctor(DoctorOptions { probes, self_test, system_root: PathBuf::from("/") }, doctor.format)
             }
-            CommandArguments::Serve(serve) => Verb::Serve(Box::new(serve.try_into()?)),
+            CommandArguments::Serve(serve) => Verb::Serve(Box::new((*serve).try_into()?)),
             CommandArguments::Keys(keys) => Verb::Keys(keys.into()),
             CommandArguments::Decode => Verb::Decode,
         };
@@ -213,10 +246,11 @@ impl TryFrom<ServeArguments> for DaemonOptions {
         }
         let probes = match serve.replay {
             Some(path) => ProbeSource::Replay(path),
-            None => ProbeSource::Kernel(EbpfOptions {
+            None => ProbeSource::Kernel(ProbeOptions {
                 choice: serve.probes.into(),
                 // At most 1 GiB, so it fits.
                 ring_bytes: serve.ring_megabytes << 20,
+                tracer: None,
             }),
         };
         let listen: ListenAddress = serve.listen.parse()?;
@@ -224,7 +258,9 @@ impl TryFrom<ServeArguments> for DaemonOptions {
         if access.tls.is_some() && !matches!(listen, ListenAddress::Tcp(_)) {
             return Err(SettingsError::TlsWithoutTcp(listen));
         }
-        let bytes = usize::try_from(u64::from(serve.spool_megabytes) << 20).unwrap_or(usize::MAX);
+        let is_replay = matches!(probes, ProbeSource::Replay(_));
+        let spool = serve.spool;
+        let bytes = mebibytes(spool.spool_megabytes.unwrap_or(64));
         Ok(Self {
             listen,
             access,
@@ -232,6 +268,8 @@ impl TryFrom<ServeArguments> for DaemonOptions {
             raw_captures: serve.raw_captures,
             // With the bytes given, the number of events is not what bounds the spool.
             spool: SpoolLimits { bytes, events: usize::MAX },
+            // A replay can be had again from its file.
+            spool_files: (!spool.spool_in_memory && !is_replay).then(|| spool.into()),
             max_sessions: serve.max_sessions,
             self_test: Some(THIS_PROGRAM.into()),
             ..Self::default()
@@ -239,12 +277,33 @@ impl TryFrom<ServeArguments> for DaemonOptions {
     }
 }
 
-impl From<ProbesArgument> for EbpfChoice {
+impl From<SpoolArguments> for SpoolFilesOptions {
+    fn from(spool: SpoolArguments) -> Self {
+        Self {
+            directory: spool.spool_directory,
+            session: SessionBounds {
+                bytes: u64::from(spool.spool_megabytes.unwrap_or(256)) << 20,
+                age: Duration::from_secs(u64::from(spool.spool_hours) * 3600),
+            },
+            total_bytes: u64::from(spool.spool_total_megabytes) << 20,
+            memory_bytes: mebibytes(spool.spool_memory_megabytes),
+        }
+    }
+}
+
+fn mebibytes(count: u32) -> usize {
+    usize::try_from(u64::from(count) << 20).unwrap_or(usize::MAX)
+}
+
+impl From<ProbesArgument> for ProbeChoice {
     fn from(argument: ProbesArgument) -> Self {
         match argument {
             ProbesArgument::Auto => Self::Auto,
-            ProbesArgument::KernelObjects => Self::KernelObjects,
-            ProbesArgument::SystemCalls => Self::SystemCalls,
+            ProbesArgument::Ebpf => Self::Ebpf,
+            ProbesArgument::EbpfObjects => Self::EbpfKernelObjects,
+            ProbesArgument::EbpfSyscalls => Self::EbpfSystemCalls,
+            ProbesArgument::Ptrace => Self::Ptrace,
+            ProbesArgument::Procfs => Self::Procfs,
         }
     }
 }
@@ -269,8 +328,9 @@ mod tests {
         let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&["serve"]) else { panic!() };
         assert_eq!(options.listen, ListenAddress::Unix(DEFAULT_SOCKET_PATH.into()));
         assert_eq!((options.spool.bytes, options.max_sessions), (64 << 20, 16));
-        let ProbeSource::Kernel(ebpf) = options.probes else { panic!() };
-        assert_eq!(ebpf, EbpfOptions { choice: EbpfChoice::Auto, ring_bytes: 8 << 20 });
+        assert_eq!(options.spool_files, Some(SpoolFilesOptions::default()));
+        let ProbeSource::Kernel(probes) = options.probes else { panic!() };
+        assert_eq!(probes, ProbeOptions { choice: ProbeChoice::Auto, ring_bytes: 8 << 20, tracer: None });
     }
 
     #[test]
@@ -283,6 +343,20 @@ mod tests {
         let Ok(Settings { verb: Verb::Keys(keys), .. }) = settings(&["keys", "--out", "k"]) else { panic!() };
         let expected = KeysOptions { directory: "k".into(), names: Vec::new(), days: 825, force: false };
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn spools_are_where_one_says() {
+        let line = ["serve", "--spool-directory", "d", "--spool-megabytes", "3", "--spool-hours", "2"];
+        let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(&line) else { panic!() };
+        let files = options.spool_files.unwrap();
+        assert_eq!(files.directory, Some("d".into()));
+        assert_eq!(files.session, SessionBounds { bytes: 3 << 20, age: Duration::from_secs(7200) });
+        for line in [&["serve", "--spool-in-memory", "--spool-megabytes", "3"][..], &["serve", "--replay", "x"]] {
+            let Ok(Settings { verb: Verb::Serve(options), .. }) = settings(line) else { panic!() };
+            assert!(options.spool_files.is_none());
+            assert_eq!(options.spool.bytes, if line.contains(&"--replay") { 64 << 20 } else { 3 << 20 });
+        }
     }
 
     #[test]
@@ -300,5 +374,7 @@ mod tests {
         let Err(error) = settings(&["serve", "--keys", "k"]) else { panic!() };
         assert!(error.to_string().contains("are for TCP"), "{error}");
         assert!(Arguments::try_parse_from(["candord", "serve", "--spool-megabytes", "0"]).is_err());
+        let both = ["candord", "serve", "--spool-in-memory", "--spool-directory", "d"];
+        assert!(Arguments::try_parse_from(both).is_err());
     }
 }

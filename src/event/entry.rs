@@ -151,12 +151,21 @@ pub enum SessionEndReason {
     LimitReached,
     /// Nobody read the session for as long as was allowed at the start.
     Unread,
+    /// The daemon was killed, or the device went down: the next daemon found the session without an end.
+    Interrupted,
 }
 
 impl SessionEndReason {
     /// Every reason.
-    pub const ALL: &'static [Self] =
-        &[Self::Stopped, Self::TargetsExited, Self::DaemonShutdown, Self::InputEnded, Self::LimitReached, Self::Unread];
+    pub const ALL: &'static [Self] = &[
+        Self::Stopped,
+        Self::TargetsExited,
+        Self::DaemonShutdown,
+        Self::InputEnded,
+        Self::LimitReached,
+        Self::Unread,
+        Self::Interrupted,
+    ];
 
     /// The name used in files and reports.
     #[must_use]
@@ -168,6 +177,7 @@ impl SessionEndReason {
             Self::InputEnded => "input_ended",
             Self::LimitReached => "limit_reached",
             Self::Unread => "unread",
+            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum ProbeId {
     EbpfKernelObjects,
     /// eBPF programs that see system-call arguments and results only (no BTF needed).
     EbpfSystemCalls,
+    /// Stops of traced threads. The app can notice it.
+    Ptrace,
     /// Polling `/proc`.
     Procfs,
     /// The platform's own files and registries: API level, method names, names of services.
@@ -24,8 +26,15 @@ pub enum ProbeId {
 
 impl ProbeId {
     /// Every probe.
-    pub const ALL: &'static [Self] =
-        &[Self::EbpfKernelObjects, Self::EbpfSystemCalls, Self::Procfs, Self::Platform, Self::Replay, Self::Daemon];
+    pub const ALL: &'static [Self] = &[
+        Self::EbpfKernelObjects,
+        Self::EbpfSystemCalls,
+        Self::Ptrace,
+        Self::Procfs,
+        Self::Platform,
+        Self::Replay,
+        Self::Daemon,
+    ];
 
     /// The name used in files and reports.
     #[must_use]
@@ -33,6 +42,7 @@ impl ProbeId {
         match self {
             Self::EbpfKernelObjects => "ebpf_kernel_objects",
             Self::EbpfSystemCalls => "ebpf_system_calls",
+            Self::Ptrace => "ptrace",
             Self::Procfs => "procfs",
             Self::Platform => "platform",
             Self::Replay => "replay",
@@ -60,6 +70,12 @@ pub enum ProbeState {
 impl ProbeState {
     /// Every state.
     pub const ALL: &'static [Self] = &[Self::Attached, Self::Partial, Self::Unsupported, Self::Denied, Self::Absent];
+
+    /// Whether something of the family is seen.
+    #[must_use]
+    pub fn sees(self) -> bool {
+        matches!(self, Self::Attached | Self::Partial)
+    }
 
     /// The name used in files and reports.
     #[must_use]

@@ -415,6 +415,22 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// An optional whole number from 0, of 63 bits.
+    pub fn whole(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<u64> {
+        let value = self.get(key)?;
+        let DeValue::Integer(integer) = value.get_ref() else {
+            self.wrong_type(key, "a whole number", value, problems);
+            return None;
+        };
+        let number =
+            i64::from_str_radix(integer.as_str(), integer.radix()).ok().and_then(|number| number.try_into().ok());
+        if number.is_none() {
+            let message = format!("\"{key}\" must be a whole number from 0 to {}", i64::MAX);
+            problems.error(self.source, &value.span(), message, None);
+        }
+        number
+    }
+
     /// An optional sub-table.
     pub fn table(
         &mut self,

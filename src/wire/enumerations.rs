@@ -65,7 +65,7 @@ macro_rules! enumerations {
 
 enumerations! {
     Family { Process, File, Socket, Provider, Service, Session }
-    ProbeId { EbpfKernelObjects, EbpfSystemCalls, Procfs, Platform, Replay, Daemon }
+    ProbeId { EbpfKernelObjects, EbpfSystemCalls, Ptrace, Procfs, Platform, Replay, Daemon }
     ProbeState { Attached, Partial, Unsupported, Denied, Absent }
     FidelityReason { UserMemory, LateDirectory, Sampled, LateIdentity, Imported }
     OpenAccess { Read, Write, ReadWrite, PathOnly }
@@ -79,7 +79,7 @@ enumerations! {
     Stage { Probe, Reader, Decode, Attribute, Spool, Subscriber }
     SelfTestMoment { Start, Rearm, End }
     SelfTestState { Seen, NotSeen, NotTested }
-    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread }
+    SessionEndReason { Stopped, TargetsExited, DaemonShutdown, InputEnded, LimitReached, Unread, Interrupted }
 }
 
 #[cfg(test)]

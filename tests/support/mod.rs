@@ -264,6 +264,7 @@ pub fn manager_options() -> ManagerOptions {
             kernel_btf: true,
         },
         spool: candor::device::event_bus::SpoolLimits::default(),
+        disk: None,
         max_sessions: 4,
         raw_captures: None,
         packages: Box::new(PackageList::default),

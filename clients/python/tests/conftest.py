@@ -38,7 +38,7 @@ class Daemon:
         """Starts it and waits until it listens."""
         self.address = address or self.address
         with open(self.log, "wb") as log:
-            command = [BIN / "candord", "serve", "--listen", self.address, *arguments]
+            command = [BIN / "candord", "serve", "--listen", self.address, "--spool-in-memory", *arguments]
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while b"listening" not in self.log.read_bytes():

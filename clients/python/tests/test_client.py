@@ -174,6 +174,17 @@ def test_what_is_not_there_is_explained(daemon, tmp_path):
         candor_client.connect(f"unix:{tmp_path}/nobody.sock", timeout=5)
 
 
+def test_an_entry_that_is_not_known_is_given_too():
+    """As a newer daemon may send it: with a number that these messages do not have."""
+    from candor_client._requests import Place
+    from candor_client.v1 import candor_service_pb2
+
+    unknown = b"\x0a\x04\xf2\x3f\x01x"  # entries { 1022: "x" }
+    batch = candor_service_pb2.StreamEventsResponse.FromString(unknown)
+    (entry,) = Place(candor_client.Clock(0, 0)).fresh(batch)
+    assert isinstance(entry, candor_client.Other) and entry.kind == ""
+
+
 def without_json_names(message):
     """Compilers differ in whether they write down the names that follow from the others."""
     for field in [*getattr(message, "field", ()), *getattr(message, "extension", ())]:

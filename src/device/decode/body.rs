@@ -64,9 +64,15 @@ fn split_arguments(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(printable).collect()
 }
 
+/// What a probe writes that sees the end but not how it came.
+const WAIT_STATUS_UNKNOWN: i32 = -1;
+
 pub(crate) fn process_exit(record: &Record<'_>) -> Result<Decoded, DecodeError> {
     let status = record.body(Cursor::i32_le)?;
     record.segment_table()?;
+    if status == WAIT_STATUS_UNKNOWN {
+        return Ok(Decoded::ok(EventBody::ProcessExit(ProcessExit { status: None, signal: None })));
+    }
     let signal = status & 0x7f;
     let (status, signal) = if signal == 0 { (Some(status >> 8 & 0xff), None) } else { (None, Some(signal)) };
     Ok(Decoded::ok(EventBody::ProcessExit(ProcessExit { status, signal })))

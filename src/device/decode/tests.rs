@@ -87,6 +87,7 @@ fn processes() {
     let exit = |status| one(RecordBuilder::process_exit(status)).body;
     assert_eq!(exit(0x0300), EventBody::ProcessExit(ProcessExit { status: Some(3), signal: None }));
     assert_eq!(exit(0x89), EventBody::ProcessExit(ProcessExit { status: None, signal: Some(9) }), "with a core dump");
+    assert_eq!(exit(-1), EventBody::ProcessExit(ProcessExit { status: None, signal: None }), "no probe saw how");
 }
 
 #[test]

@@ -16,14 +16,15 @@ use std::path::PathBuf;
 pub use report::{Check, CheckState, Report, text};
 
 use crate::device::daemon::{DaemonOptions, ProbeSource};
-use crate::device::probe::ebpf::{self, EbpfOptions};
+use crate::device::probe::ebpf;
+use crate::device::probe::tiers::ProbeOptions;
 use crate::device::{daemon, device_info};
 
 /// What to examine.
 #[derive(Debug, Clone)]
 pub struct DoctorOptions {
-    /// The eBPF programs to try.
-    pub ebpf: EbpfOptions,
+    /// The probes to try.
+    pub probes: ProbeOptions,
     /// The program that is started as the helper of the self-test; `None`: none is made.
     pub self_test: Option<PathBuf>,
     /// What files of the system are read under: `/`, except in tests.
@@ -39,7 +40,7 @@ pub async fn examine(options: DoctorOptions) -> Report {
     checks.push(system::tracepoints());
     checks.push(system::binder(&root));
     let daemon_options = DaemonOptions {
-        probes: ProbeSource::Kernel(options.ebpf.clone()),
+        probes: ProbeSource::Kernel(options.probes.clone()),
         self_test: options.self_test,
         system_root: root.clone(),
         max_sessions: 1,
@@ -51,7 +52,7 @@ pub async fn examine(options: DoctorOptions) -> Report {
             sessions.shutdown().await;
             tested
         }
-        Err(error) => (daemon::probe_statuses(&options.ebpf, &root), Err(error.to_string())),
+        Err(error) => (daemon::probe_statuses(&options.probes, &root), Err(error.to_string())),
     };
     checks.extend(system::families(&statuses));
     checks.push(session::check(&self_test));
@@ -59,7 +60,7 @@ pub async fn examine(options: DoctorOptions) -> Report {
         system::io_uring(&root),
         system::packages(&root),
         system::resolver(&root),
-        system::memory(&root, options.ebpf.ring_bytes),
+        system::memory(&root, options.probes.ring_bytes),
         system::clock(),
         system::usual_socket(),
     ]);

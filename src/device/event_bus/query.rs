@@ -1,4 +1,4 @@
-//! Reading what a spool still holds: pages of events, and what they come to.
+//! Reading what a spool still holds, in memory and in files: pages of events, and what they come to.
 //!
 //! Both look at the spool in pieces, so that its lock is held for the copying of a few thousand pointers and never while
 //! something is matched or counted. What goes out of the spool meanwhile is missed, and what comes in may be seen.
@@ -8,10 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Matcher, Spool};
+use crate::device::spool_files::{Cursor, Placed};
 use crate::event::{Event, EventBody, ProcessKey, StreamEntry};
 
-/// Entries looked at under one lock.
+/// Entries looked at under one lock, going back.
 const PIECE: usize = 4096;
+/// How much is read at a time, going on.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Which end of the events comes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -160,30 +163,31 @@ impl Spool {
     #[must_use]
     pub fn page(&self, query: &Query, from_sequence: Option<u64>, limit: usize) -> Page {
         let mut page = Page::default();
-        let mut from = from_sequence.unwrap_or(match query.order {
-            Order::OldestFirst => 1,
-            Order::NewestFirst => u64::MAX,
-        });
+        let mut pieces = match query.order {
+            Order::OldestFirst => {
+                Pieces::Forth(self.shared.index_after(from_sequence.unwrap_or(1).max(1) - 1), Cursor::default())
+            }
+            Order::NewestFirst => Pieces::Back(from_sequence.unwrap_or(u64::MAX)),
+        };
         loop {
-            let (piece, extent) = self.piece(from, query.order, PIECE);
-            page.extent = extent;
-            let looked_at = piece.len();
-            for entry in piece {
-                let StreamEntry::Event(event) = &*entry else { continue };
+            let piece = self.piece(&mut pieces);
+            page.extent = self.extent();
+            if piece.is_empty() {
+                return page;
+            }
+            for placed in piece {
+                let StreamEntry::Event(event) = &*placed.entry else { continue };
+                // Where a frame begins before what was asked for.
+                if query.order == Order::OldestFirst && from_sequence.is_some_and(|from| event.sequence < from) {
+                    continue;
+                }
                 if page.events.len() >= limit {
                     page.next_sequence = Some(event.sequence);
                     return page;
                 }
-                from = match query.order {
-                    Order::OldestFirst => event.sequence.saturating_add(1),
-                    Order::NewestFirst => event.sequence.saturating_sub(1),
-                };
                 if query.takes(event) {
-                    page.events.push(entry.clone());
+                    page.events.push(placed.entry.clone());
                 }
-            }
-            if looked_at < PIECE || from == 0 {
-                return page;
             }
         }
     }
@@ -196,12 +200,12 @@ impl Spool {
         // Totals are cumulative. What is new in one belongs to the row of that event, so the one before has to be known,
         // also when the query leaves it out.
         let mut before: HashMap<(ProcessKey, u64, i32), Bytes> = HashMap::new();
-        let mut from = 1;
+        let mut pieces = Pieces::Forth(0, Cursor::default());
         loop {
-            let (piece, extent) = self.piece(from, Order::OldestFirst, PIECE);
-            for entry in &piece {
-                let StreamEntry::Event(event) = &**entry else { continue };
-                from = event.sequence.saturating_add(1);
+            let piece = self.piece(&mut pieces);
+            let is_last = piece.is_empty();
+            for placed in &piece {
+                let StreamEntry::Event(event) = &*placed.entry else { continue };
                 let bytes = Bytes::of(&event.body).map(|(bytes, handle, descriptor)| {
                     let last = before.insert((event.process.key, handle, descriptor), bytes);
                     bytes.since(last.unwrap_or_default())
@@ -210,7 +214,8 @@ impl Spool {
                     count(&mut rows, event, bytes.unwrap_or_default(), dimensions);
                 }
             }
-            if piece.len() < PIECE {
+            if is_last {
+                let extent = self.extent();
                 let mut rows: Vec<_> = rows.into_values().collect();
                 rows.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.values.cmp(&b.values)));
                 return (rows, extent);
@@ -218,31 +223,42 @@ impl Spool {
         }
     }
 
-    /// At most `most` events in order, beginning with `from_sequence` or the nearest after it.
-    fn piece(&self, from_sequence: u64, order: Order, most: usize) -> (Vec<Arc<StreamEntry>>, Extent) {
-        let state = self.shared.lock();
-        let is_event = |entry: &&Arc<StreamEntry>| matches!(***entry, StreamEntry::Event(_));
-        let first = state.entries.iter().map(|held| &held.entry).find(is_event);
-        let first_held_sequence = match first.map(|entry| &**entry) {
-            Some(StreamEntry::Event(event)) => event.sequence,
-            _ => 0,
-        };
-        let extent = Extent { last_sequence: state.account.events, first_held_sequence };
-        // `events` of an entry is the number of the newest event up to it.
-        let piece = match order {
-            Order::OldestFirst => {
-                let position = state.entries.partition_point(|held| held.events < from_sequence);
-                let entries = state.entries.range(position..).map(|held| &held.entry);
-                entries.filter(is_event).take(most).cloned().collect()
+    /// The next piece; empty when there is nothing more.
+    fn piece(&self, pieces: &mut Pieces) -> Vec<Placed> {
+        match pieces {
+            Pieces::Forth(index, cursor) => {
+                let piece = self.shared.read(cursor, *index, PIECE_BYTES);
+                if let Some(last) = piece.last() {
+                    *index = last.index.saturating_add(1);
+                }
+                piece
             }
-            Order::NewestFirst => {
-                let position = state.entries.partition_point(|held| held.events <= from_sequence);
-                let entries = state.entries.range(..position).rev().map(|held| &held.entry);
-                entries.filter(is_event).take(most).cloned().collect()
+            Pieces::Back(from) => {
+                let piece = if *from == 0 { Vec::new() } else { self.shared.read_back(*from, PIECE) };
+                *from = piece.last().map_or(0, |last| last.events.saturating_sub(1));
+                piece
             }
-        };
-        (piece, extent)
+        }
     }
+
+    pub(super) fn extent(&self) -> Extent {
+        let in_files = self.shared.disk.as_ref().map_or(0, |disk| disk.files.holding().first_sequence);
+        let state = self.shared.lock();
+        let in_memory = state.entries.iter().find(|held| held.is_event()).map_or(0, |held| held.events);
+        let first_held_sequence = match (in_files, in_memory) {
+            (0, held) | (held, 0) => held,
+            (files, memory) => files.min(memory),
+        };
+        Extent { last_sequence: state.account.events, first_held_sequence }
+    }
+}
+
+/// Where the next piece begins.
+enum Pieces {
+    /// At this index, going on.
+    Forth(u64, Cursor),
+    /// At this event, going back.
+    Back(u64),
 }
 
 fn count(rows: &mut HashMap<Vec<String>, SummaryRow>, event: &Event, bytes: Bytes, dimensions: &[Dimension]) {

@@ -8,7 +8,9 @@ use tokio::sync::watch;
 
 use super::cost::cost;
 use super::evicted::Evicted;
+use super::on_disk::Disk;
 use super::{Matcher, Subscription};
+use crate::device::spool_files::{DropReason, MissingRange, Placed};
 use crate::event::{SessionEnd, SessionHeader, StreamEntry};
 
 /// How much a spool may hold. Whichever bound is reached first counts.
@@ -32,7 +34,31 @@ pub struct SpoolAccount {
     /// Events appended so far: the highest sequence number.
     pub events: u64,
     /// Events that went before any reader had read them.
-    pub dropped_unread: u64,
+    pub dropped_unread: Dropped,
+}
+
+/// Events by why they went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped([u64; DropReason::ALL.len()]);
+
+impl Dropped {
+    /// Counts events.
+    pub fn add(&mut self, reason: DropReason, count: u64) {
+        if let Some(of) = self.0.get_mut(reason.number()) {
+            *of = of.saturating_add(count);
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Reasons and counts; those that did not happen are 0.
+    pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        DropReason::ALL.iter().zip(&self.0).map(|(reason, count)| (reason.name(), *count))
+    }
 }
 
 /// A sequence number that does not exist yet was asked for.
@@ -55,10 +81,13 @@ pub struct Spool {
 pub(super) struct Shared {
     header: Arc<StreamEntry>,
     limits: SpoolLimits,
-    /// A standard mutex: it is held for the copying of pointers only, never across an `await`.
+    /// A standard mutex: it is held for the copying of pointers only, never across an `await`, never while a file is read
+    /// or written.
     state: Mutex<State>,
     /// The index after the newest entry; readers wait for it to change.
     changed: watch::Sender<u64>,
+    /// What lies behind the memory.
+    pub(super) disk: Option<Disk>,
 }
 
 /// An entry in its place.
@@ -73,9 +102,28 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn is_event(&self) -> bool {
+    pub(super) fn is_event(&self) -> bool {
         matches!(*self.entry, StreamEntry::Event(_))
     }
+
+    pub(super) fn events_before(&self) -> u64 {
+        self.events.saturating_sub(u64::from(self.is_event()))
+    }
+
+    pub(super) fn placed(&self) -> Placed {
+        Placed { index: self.index, events: self.events, entry: self.entry.clone() }
+    }
+}
+
+/// How much memory the entries may take now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// For entries that can be read from files.
+    pub(super) written: usize,
+    /// For entries that are nowhere else.
+    pub(super) unwritten: usize,
+    /// Events.
+    pub(super) events: usize,
 }
 
 #[derive(Debug)]
@@ -88,33 +136,27 @@ pub(super) struct State {
     read_through: u64,
     bytes: usize,
     held_events: usize,
-    ended: bool,
+    pub(super) ended: bool,
     pub(super) subscribers: usize,
+    /// Entries before this index were written to files, or need not be.
+    pub(super) written: u64,
+    /// Entries before this index are in the files no longer.
+    pub(super) dropped: u64,
+    /// Why an entry that goes before it was written goes.
+    pub(super) reason: DropReason,
 }
 
 impl Spool {
-    /// An empty spool whose readers get `header` first.
+    /// An empty spool in memory alone, whose readers get `header` first.
     #[must_use]
     pub fn new(header: SessionHeader, limits: SpoolLimits) -> Self {
-        let state = State {
-            entries: VecDeque::new(),
-            next_index: 0,
-            evicted: Evicted::new(),
-            account: SpoolAccount::default(),
-            read_through: 0,
-            bytes: 0,
-            held_events: 0,
-            ended: false,
-            subscribers: 0,
-        };
-        Self {
-            shared: Arc::new(Shared {
-                header: Arc::new(StreamEntry::Header(Box::new(header))),
-                limits,
-                state: Mutex::new(state),
-                changed: watch::Sender::new(0),
-            }),
-        }
+        Self::with(header, limits, State::new(DropReason::Full), None)
+    }
+
+    pub(super) fn with(header: SessionHeader, limits: SpoolLimits, state: State, disk: Option<Disk>) -> Self {
+        let changed = watch::Sender::new(state.next_index);
+        let header = Arc::new(StreamEntry::Header(Box::new(header)));
+        Self { shared: Arc::new(Shared { header, limits, state: Mutex::new(state), changed, disk }) }
     }
 
     /// Appends entries in order and gives each event its sequence number. Never waits for a reader. Entries after an
@@ -123,17 +165,21 @@ impl Spool {
         let mut refused = 0;
         // Freed after the lock: a reader should not wait for the allocator.
         let mut evicted = Vec::new();
+        let bound = self.shared.bound();
         let mut state = self.shared.lock();
         for entry in entries {
             if state.ended {
                 refused += 1;
             } else {
-                state.push(entry, self.shared.limits, &mut evicted);
+                state.push(entry, bound, &mut evicted);
             }
         }
-        let next_index = state.next_index;
+        let (next_index, bytes) = (state.next_index, state.bytes);
         drop(state);
         self.shared.changed.send_replace(next_index);
+        if let Some(disk) = &self.shared.disk {
+            disk.ring(bytes, bound);
+        }
         drop(evicted);
         refused
     }
@@ -145,20 +191,14 @@ impl Spool {
     ///
     /// When the number is past the next event.
     pub fn subscribe(&self, from_sequence: u64, matcher: Matcher) -> Result<Subscription, OutOfRange> {
-        let mut state = self.shared.lock();
         let from_sequence = from_sequence.max(1);
-        let next = state.account.events.saturating_add(1);
+        let next = self.account().events.saturating_add(1);
         if from_sequence > next {
             return Err(OutOfRange { asked: from_sequence, next });
         }
         // Right after the event before the one wanted: a gap or an end that stands there belongs to the reader.
-        let before = from_sequence - 1;
-        let position = state
-            .entries
-            .partition_point(|held| held.events < before || (held.events == before && before > 0 && held.is_event()));
-        let index = state.entries.get(position).map_or(state.next_index, |held| held.index);
-        state.subscribers += 1;
-        drop(state);
+        let index = self.shared.index_after(from_sequence - 1);
+        self.shared.lock().subscribers += 1;
         Ok(Subscription::new(self.shared.clone(), index, from_sequence, matcher))
     }
 
@@ -189,11 +229,17 @@ impl Spool {
         }
     }
 
-    /// Gives up every entry but the end, to make room for other sessions. Readers that come later find a gap.
+    /// Gives up every entry in memory but the end, to make room for other sessions. Readers that come later find them in the
+    /// files, or else a gap. What is still to be written stays, unless the disk does not take it.
     pub fn release(&self) {
         let mut evicted = Vec::new();
+        let unwritten_too = self.shared.disk.as_ref().is_none_or(Disk::is_in_trouble);
         let mut state = self.shared.lock();
         while state.entries.len() > 1 {
+            let written = state.entries.front().is_some_and(|oldest| oldest.index < state.written);
+            if !written && !unwritten_too {
+                break;
+            }
             state.evict_oldest(&mut evicted);
         }
         state.entries.shrink_to_fit();
@@ -213,10 +259,34 @@ impl Shared {
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
+
+    pub(super) fn bound(&self) -> Bound {
+        match &self.disk {
+            Some(disk) => disk.bound(),
+            None => Bound { written: self.limits.bytes, unwritten: self.limits.bytes, events: self.limits.events },
+        }
+    }
 }
 
 impl State {
-    fn push(&mut self, mut entry: StreamEntry, limits: SpoolLimits, evicted: &mut Vec<Arc<StreamEntry>>) {
+    pub(super) fn new(reason: DropReason) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            next_index: 0,
+            evicted: Evicted::new(),
+            account: SpoolAccount::default(),
+            read_through: 0,
+            bytes: 0,
+            held_events: 0,
+            ended: false,
+            subscribers: 0,
+            written: 0,
+            dropped: 0,
+            reason,
+        }
+    }
+
+    fn push(&mut self, mut entry: StreamEntry, bound: Bound, evicted: &mut Vec<Arc<StreamEntry>>) {
         match &mut entry {
             StreamEntry::Event(event) => {
                 self.account.events += 1;
@@ -235,29 +305,65 @@ impl State {
             StreamEntry::End(_) => self.ended = true,
             StreamEntry::Header(_) | StreamEntry::Gap(_) | StreamEntry::SelfTest(_) | StreamEntry::ClockChange(_) => {}
         }
+        self.hold(entry);
+        self.keep_bound(bound, evicted);
+    }
+
+    /// Takes an entry in at the next index.
+    pub(super) fn hold(&mut self, entry: StreamEntry) {
         let cost = cost(&entry);
         self.bytes += cost;
         let entry = Arc::new(entry);
         self.entries.push_back(Held { index: self.next_index, events: self.account.events, cost, entry });
         self.next_index += 1;
-        // The newest entry always stays, however large: the end must reach the readers.
-        while self.entries.len() > 1 && (self.bytes > limits.bytes || self.held_events > limits.events) {
+    }
+
+    /// Gives up the oldest entries until the bound is kept. The newest entry always stays, however large: the end must reach
+    /// the readers.
+    pub(super) fn keep_bound(&mut self, bound: Bound, evicted: &mut Vec<Arc<StreamEntry>>) {
+        while self.entries.len() > 1 {
+            let written = self.entries.front().is_some_and(|oldest| oldest.index < self.written);
+            let most = if written { bound.written } else { bound.unwritten };
+            if self.bytes <= most && self.held_events <= bound.events {
+                return;
+            }
             self.evict_oldest(evicted);
         }
     }
 
-    fn evict_oldest(&mut self, evicted: &mut Vec<Arc<StreamEntry>>) {
+    pub(super) fn evict_oldest(&mut self, evicted: &mut Vec<Arc<StreamEntry>>) {
         let Some(held) = self.entries.pop_front() else { return };
         self.bytes = self.bytes.saturating_sub(held.cost);
         if let StreamEntry::Event(event) = &*held.entry {
             self.held_events = self.held_events.saturating_sub(1);
-            self.evicted.push(event.sequence, event.time_ns, event.family());
-            if event.sequence > self.read_through {
-                self.account.dropped_unread += 1;
-                self.read_through = event.sequence;
+            // What was written and is still there is not lost.
+            if held.index >= self.written || held.index < self.dropped {
+                let reason = if held.index < self.dropped { DropReason::Size } else { self.reason };
+                self.evicted.push(event.sequence, event.time_ns, event.family(), reason);
+                self.count_lost(event.sequence, event.sequence, reason);
             }
         }
         evicted.push(held.entry);
+    }
+
+    /// Events went from the files. Those that are still in memory are counted when they go from there.
+    pub(super) fn lose(&mut self, mut range: MissingRange) {
+        let held = self.entries.iter().find(|held| held.is_event()).map(|held| held.events);
+        if let Some(first_held) = held {
+            range.last = range.last.min(first_held.saturating_sub(1));
+        }
+        if range.first <= range.last {
+            self.evicted.insert(range);
+            self.count_lost(range.first, range.last, range.reason);
+        }
+    }
+
+    fn count_lost(&mut self, first: u64, last: u64, reason: DropReason) {
+        let unread = first.max(self.read_through.saturating_add(1))..last.saturating_add(1);
+        self.account.dropped_unread.add(reason, unread.end.saturating_sub(unread.start));
+        if first <= self.read_through.saturating_add(1) {
+            self.read_through = self.read_through.max(last);
+        }
     }
 
     /// A reader that began at `first` has now read up to `last`.

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Matcher;
-use super::spool::{Shared, State};
+use super::spool::{Dropped, Shared};
+use crate::device::spool_files::{Cursor, Placed};
 use crate::event::{Gap, Stage, StageTotals, StreamEntry, Totals};
-
-/// Why a spool drops events.
-pub const REASON_SPOOL_FULL: &str = "spool_full";
 
 /// A position in a spool: the header first, then entries in order, the end last.
 ///
@@ -23,12 +21,14 @@ pub struct Subscription {
     ended: bool,
     /// Index of the next entry wanted.
     index: u64,
+    /// Where that is in the files, while it is no longer in memory.
+    cursor: Cursor,
     /// Sequence number of the first event wanted.
     first_sequence: u64,
     /// Sequence number of the next event wanted.
     next_sequence: u64,
     given: u64,
-    missed: u64,
+    missed: Dropped,
     matcher: Matcher,
     left_out: u64,
 }
@@ -42,10 +42,11 @@ impl Subscription {
             header_given: false,
             ended: false,
             index,
+            cursor: Cursor::default(),
             first_sequence: from_sequence,
             next_sequence: from_sequence,
             given: 0,
-            missed: 0,
+            missed: Dropped::default(),
             matcher,
             left_out: 0,
         }
@@ -61,7 +62,11 @@ impl Subscription {
             // Marked as seen before looking, so that an append in between wakes us.
             self.changed.borrow_and_update();
             let before = self.index;
-            let batch = self.take(bytes);
+            let batch = if self.shared.must_read_files(self.index) {
+                self.take_from_files(bytes).await?
+            } else {
+                self.take(bytes)
+            };
             if !batch.is_empty() {
                 return Some(batch);
             }
@@ -75,42 +80,50 @@ impl Subscription {
         }
     }
 
-    /// As [`Self::next`], without waiting: empty when there is nothing new, or when the filter left it out.
+    /// As [`Self::take`], on a thread that may wait for a disk. `None` when that thread broke: the stream then has no end.
+    async fn take_from_files(&mut self, bytes: usize) -> Option<Vec<Arc<StreamEntry>>> {
+        let (shared, index, mut cursor) = (self.shared.clone(), self.index, self.cursor.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let placed = shared.read(&mut cursor, index, bytes);
+            (placed, cursor)
+        });
+        let (placed, cursor) =
+            read.await.inspect_err(|error| tracing::error!(%error, "reading a spool failed")).ok()?;
+        self.cursor = cursor;
+        Some(self.deliver(placed))
+    }
+
+    /// As [`Self::next`], without waiting for entries: empty when there is nothing new, or when the filter left it out. May
+    /// read files.
     pub fn take(&mut self, bytes: usize) -> Vec<Arc<StreamEntry>> {
+        let placed = if self.ended { Vec::new() } else { self.shared.read(&mut self.cursor, self.index, bytes) };
+        self.deliver(placed)
+    }
+
+    /// Turns what was read into what the reader gets.
+    fn deliver(&mut self, placed: Vec<Placed>) -> Vec<Arc<StreamEntry>> {
         let mut batch = Vec::new();
         if !self.header_given {
             self.header_given = true;
             batch.push(self.shared.header());
         }
-        if self.ended {
-            return batch;
-        }
-        let shared = self.shared.clone();
-        let mut state = shared.lock();
-        self.note_evicted(&state, &mut batch);
-        let position = state.entries.partition_point(|held| held.index < self.index);
-        let mut spent = 0_usize;
-        let mut taken = Vec::new();
-        for held in state.entries.range(position..) {
-            if spent >= bytes && !taken.is_empty() {
-                break;
+        for Placed { index, events, entry } in placed {
+            let is_event = matches!(*entry, StreamEntry::Event(_));
+            let events_before = events.saturating_sub(u64::from(is_event));
+            if events_before >= self.next_sequence {
+                self.tell_missing(events_before, &mut batch);
             }
-            spent = spent.saturating_add(held.cost);
-            self.index = held.index + 1;
-            if let StreamEntry::Event(event) = &*held.entry {
-                self.next_sequence = event.sequence.saturating_add(1);
-            }
-            taken.push(held.entry.clone());
-        }
-        state.note_read(self.first_sequence, self.next_sequence.saturating_sub(1));
-        // What somebody's filter costs is not paid under the lock.
-        drop(state);
-        for entry in taken {
+            self.index = index + 1;
+            // What somebody's filter costs is not paid under the spool's lock.
             match &*entry {
-                StreamEntry::Event(event) if !self.matcher.takes_event(event) => self.left_out += 1,
-                StreamEntry::Event(_) => {
-                    self.given += 1;
-                    batch.push(entry);
+                StreamEntry::Event(event) => {
+                    self.next_sequence = event.sequence.saturating_add(1);
+                    if self.matcher.takes_event(event) {
+                        self.given += 1;
+                        batch.push(entry);
+                    } else {
+                        self.left_out += 1;
+                    }
                 }
                 StreamEntry::Totals(totals) => {
                     let mut totals = totals.clone();
@@ -129,30 +142,28 @@ impl Subscription {
                 | StreamEntry::ClockChange(_) => batch.push(entry),
             }
         }
+        self.shared.lock().note_read(self.first_sequence, self.next_sequence.saturating_sub(1));
         batch
     }
 
-    /// Tells of events that went before this reader came to them.
-    fn note_evicted(&mut self, state: &State, batch: &mut Vec<Arc<StreamEntry>>) {
-        let last = state.evicted.last();
-        if last < self.next_sequence {
-            return;
+    /// Tells of events that went before this reader came to them: those up to `last`.
+    fn tell_missing(&mut self, last: u64, batch: &mut Vec<Arc<StreamEntry>>) {
+        let described = self.shared.lock().evicted.describe(self.next_sequence, last);
+        for range in described {
+            let count = range.last.saturating_sub(range.first).saturating_add(1);
+            self.missed.add(range.reason, count);
+            batch.push(Arc::new(StreamEntry::Gap(Gap {
+                stage: Stage::Spool,
+                reason: range.reason.name().to_owned(),
+                count,
+                families: range.families.list(),
+                first_sequence: Some(range.first),
+                last_sequence: Some(range.last),
+                from_ns: range.from_ns,
+                to_ns: range.to_ns,
+            })));
         }
-        let first = self.next_sequence;
-        let count = last - first + 1;
-        let description = state.evicted.describe(first, last);
-        self.missed = self.missed.saturating_add(count);
-        self.next_sequence = last + 1;
-        batch.push(Arc::new(StreamEntry::Gap(Gap {
-            stage: Stage::Spool,
-            reason: REASON_SPOOL_FULL.to_owned(),
-            count,
-            families: description.families,
-            first_sequence: Some(first),
-            last_sequence: Some(last),
-            from_ns: description.from_ns,
-            to_ns: description.to_ns,
-        })));
+        self.next_sequence = last.saturating_add(1);
     }
 
     /// Sets the stages that differ from reader to reader.
@@ -160,10 +171,12 @@ impl Subscription {
         let skipped = (self.first_sequence - 1).min(totals.events);
         let mut spool = StageTotals {
             produced: totals.events,
-            delivered: totals.events.saturating_sub(self.missed),
+            delivered: totals.events.saturating_sub(self.missed.total()),
             ..StageTotals::default()
         };
-        spool.drop_for(REASON_SPOOL_FULL, self.missed);
+        for (reason, count) in self.missed.by_reason() {
+            spool.drop_for(reason, count);
+        }
         let subscriber = StageTotals {
             produced: spool.delivered,
             delivered: self.given,

@@ -8,9 +8,11 @@ pub mod ebpf;
 pub mod platform;
 pub mod process_scan;
 pub mod procfs;
+pub mod ptrace;
 mod raw_record;
 pub mod record_layout;
 pub mod replay;
+pub mod tiers;
 
 pub use raw_record::RawBatch;
 
@@ -51,6 +53,11 @@ impl SessionSlot {
 pub trait Probe: Send {
     /// Which probe it is.
     fn id(&self) -> ProbeId;
+
+    /// Whether it sees what happens while something is selected; `false` for a list that is made once, and for names.
+    fn traces(&self) -> bool {
+        true
+    }
 
     /// What it gives for each family it is concerned with, and why not more.
     fn statuses(&self) -> Vec<ProbeStatus>;

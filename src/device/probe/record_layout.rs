@@ -307,6 +307,23 @@ impl RecordBuilder {
         self
     }
 
+    /// Appends a segment whose bytes are fewer than there were, when `cut`.
+    #[must_use]
+    pub fn segment_cut(self, tag: u8, bytes: &[u8], cut: bool) -> Self {
+        self.segment_flagged(tag, bytes, if cut { segment_flag::CUT } else { 0 })
+    }
+
+    /// Appends a segment with these flags, and with more when it has to be cut here.
+    #[must_use]
+    pub fn segment_flagged(self, tag: u8, bytes: &[u8], flags: u8) -> Self {
+        let at = self.bytes.len() + segment_header::FLAGS;
+        let mut builder = self.segment(tag, bytes);
+        if let Some(place) = builder.bytes.get_mut(at) {
+            *place |= flags;
+        }
+        builder
+    }
+
     /// The finished record.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {

@@ -37,6 +37,7 @@ const PROBES: &[(u8, ProbeId)] = &[
     (4, ProbeId::Replay),
     (5, ProbeId::Daemon),
     (6, ProbeId::Platform),
+    (7, ProbeId::Ptrace),
 ];
 
 /// 0 does not occur: a test walks every probe.

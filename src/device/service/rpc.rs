@@ -10,7 +10,10 @@ use super::access::Access;
 use super::status::{session_status, wire_status};
 use super::{batches, queries};
 use crate::device::clock;
-use crate::device::session::{SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest};
+use crate::device::event_bus::SpoolState;
+use crate::device::session::{
+    SessionAccount, SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest,
+};
 use crate::event::{Phase, Selection};
 use crate::wire::proto;
 use crate::wire::proto::candor_service_server::CandorService;
@@ -126,7 +129,8 @@ impl CandorService for Rpc {
         &self,
         _request: Request<proto::GetStatusRequest>,
     ) -> Result<Response<proto::GetStatusResponse>, Status> {
-        Ok(Response::new(proto::GetStatusResponse { access: Some(self.access.status()) }))
+        let sessions = self.sessions.accounts().into_iter().map(session_account).collect();
+        Ok(Response::new(proto::GetStatusResponse { access: Some(self.access.status()), sessions }))
     }
 }
 
@@ -158,5 +162,25 @@ fn summary(session: SessionSummary) -> proto::SessionSummary {
         events: session.events,
         dropped: session.dropped,
         end: session.end.as_ref().map(Into::into),
+        spool_bytes: session.spool.file_bytes.unwrap_or(0),
+        first_held_sequence: session.spool.first_held_sequence,
+    }
+}
+
+fn session_account(account: SessionAccount) -> proto::SessionStatus {
+    let SessionAccount { session_id, totals, spool, subscribers } = account;
+    let SpoolState { memory_bytes, file_bytes, segments, first_held_sequence, trouble, write_failures } = spool;
+    proto::SessionStatus {
+        session_id,
+        totals: Some((&totals).into()),
+        spool: Some(proto::SpoolStatus {
+            memory_bytes,
+            file_bytes,
+            segments,
+            first_held_sequence,
+            trouble,
+            write_failures,
+        }),
+        subscribers: u32::try_from(subscribers).unwrap_or(u32::MAX),
     }
 }

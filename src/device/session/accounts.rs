@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Interpretation;
-use crate::device::event_bus::{REASON_SPOOL_FULL, SpoolAccount};
+use crate::device::event_bus::SpoolAccount;
 use crate::event::{LossTotals, ProgramCounters, Stage, StageTotals, Totals};
 
 /// Counts acts through the stages.
@@ -66,6 +66,20 @@ impl Accounts {
         self.lost.values().chain(self.undecoded.values()).fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// The account of a session that was cut off: what it was when it was last written down, and the events that are there
+    /// beyond that. Those passed every stage; what else there was between the two is not known.
+    pub(super) fn continued(last: Option<Totals>, events: u64) -> Totals {
+        let mut totals = last.unwrap_or_default();
+        let more = events.saturating_sub(totals.events);
+        for stage in [Stage::Probe, Stage::Reader, Stage::Decode, Stage::Attribute, Stage::Spool] {
+            let account = totals.loss.stages.entry(stage).or_default();
+            account.produced = account.produced.saturating_add(more);
+            account.delivered = account.delivered.saturating_add(more);
+        }
+        totals.events = totals.events.max(events);
+        totals
+    }
+
     /// The account as readers get it.
     pub(super) fn totals(&self, time_ns: u64, spool: SpoolAccount) -> Totals {
         let mut probe = StageTotals { delivered: self.read, ..StageTotals::default() };
@@ -87,10 +101,12 @@ impl Accounts {
         };
         let mut held = StageTotals {
             produced: spool.events,
-            delivered: spool.events.saturating_sub(spool.dropped_unread),
+            delivered: spool.events.saturating_sub(spool.dropped_unread.total()),
             ..StageTotals::default()
         };
-        held.drop_for(REASON_SPOOL_FULL, spool.dropped_unread);
+        for (reason, count) in spool.dropped_unread.by_reason() {
+            held.drop_for(reason, count);
+        }
         let stages = BTreeMap::from([
             (Stage::Probe, probe),
             (Stage::Reader, reader),
@@ -105,6 +121,8 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::event_bus::Dropped;
+    use crate::device::spool_files::DropReason;
 
     #[test]
     fn what_leaves_a_stage_enters_the_next() {
@@ -119,7 +137,9 @@ mod tests {
         accounts.lost("ring_full", 7);
         accounts.lost("ring_full", 0);
         // 1 + 3 + 0 + 1 + 0 + 2 + 1 events.
-        let totals = accounts.totals(5, SpoolAccount { events: 8, dropped_unread: 2 });
+        let mut dropped_unread = Dropped::default();
+        dropped_unread.add(DropReason::Full, 2);
+        let totals = accounts.totals(5, SpoolAccount { events: 8, dropped_unread });
         let stage = |stage: Stage| totals.loss.stages[&stage].clone();
         for pair in [Stage::Probe, Stage::Reader, Stage::Decode, Stage::Attribute, Stage::Spool].windows(2) {
             assert_eq!(stage(pair[0]).delivered, stage(pair[1]).produced, "{pair:?} of {totals:?}");
@@ -133,5 +153,13 @@ mod tests {
         assert_eq!(stage(Stage::Attribute).filtered, 1);
         assert_eq!(stage(Stage::Spool).delivered, 6);
         assert_eq!(totals.loss.dropped_total(), 7 + 2 + 2);
+
+        // Cut off when three more events were there.
+        let continued = Accounts::continued(Some(totals), 11);
+        assert_eq!((continued.events, continued.loss.stages[&Stage::Spool].produced), (11, 11));
+        for pair in [Stage::Probe, Stage::Reader, Stage::Decode, Stage::Attribute, Stage::Spool].windows(2) {
+            assert_eq!(continued.loss.stages[&pair[0]].delivered, continued.loss.stages[&pair[1]].produced, "{pair:?}");
+        }
+        assert!(continued.loss.stages.values().all(StageTotals::is_balanced), "{continued:?}");
     }
 }

@@ -9,12 +9,19 @@ use super::accounts::Accounts;
 use super::limits::SessionLimits;
 use super::{RawKeeper, SessionError};
 use crate::device::clock;
-use crate::device::event_bus::Spool;
+use crate::device::event_bus::{Disked, Spool, SpoolState};
 use crate::device::probe::SessionSlot;
+use crate::device::spool_files::FoundSession;
 use crate::event::{
-    App, ClockAnchor, Event, EventBody, Fidelity, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef,
-    Selection, SessionEnd, SessionHeader, StreamEntry, Totals,
+    App, ClockAnchor, Event, EventBody, Fidelity, Gap, Outcome, Phase, PhaseMark, ProbeId, ProcessKey, ProcessRef,
+    Selection, SessionEnd, SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
 };
+
+/// The daemon went before the session ended: what it had not written yet is not there.
+const REASON_INTERRUPTED: &str = "interrupted";
+/// An event comes out of the pipeline so long after it happened at most: what the kernel's ring and the channel to the
+/// pipeline hold comes to a few seconds under full load. So the events that an interrupted session lacks are not older.
+const LONGEST_DELAY_NS: u64 = 10_000_000_000;
 
 /// One session.
 pub struct Session {
@@ -57,6 +64,21 @@ pub struct SessionSummary {
     pub dropped: u64,
     /// How it ended; `None` while it runs.
     pub end: Option<SessionEnd>,
+    /// Its spool.
+    pub spool: SpoolState,
+}
+
+/// The account of one session, as of now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAccount {
+    /// The session.
+    pub session_id: String,
+    /// The account.
+    pub totals: Totals,
+    /// Its spool.
+    pub spool: SpoolState,
+    /// Readers.
+    pub subscribers: usize,
 }
 
 impl State {
@@ -91,6 +113,43 @@ impl Session {
             state: Mutex::new(State { marks: Vec::new(), accounts: Accounts::default(), ended: false }),
             ended: watch::Sender::new(false),
         }
+    }
+
+    /// A session that a daemon before us left. It has ended: with that daemon, when not before.
+    pub(super) fn found(found: FoundSession, disked: &Disked, now: ClockAnchor, boot_id: &str) -> Option<Self> {
+        let header = found.header.clone();
+        let marks = found.phase.iter().map(|phase| (found.last_ns, phase.clone())).collect();
+        let interrupted = found.end.is_none().then(|| {
+            let mut totals = Accounts::continued(found.totals.clone(), found.events);
+            totals.time_ns = totals.time_ns.max(found.last_ns);
+            let gap = Gap {
+                stage: Stage::Spool,
+                reason: REASON_INTERRUPTED.to_owned(),
+                // How many nobody knows.
+                count: 0,
+                families: Vec::new(),
+                first_sequence: None,
+                last_sequence: None,
+                from_ns: totals.time_ns.saturating_sub(LONGEST_DELAY_NS).max(header.started.boot_ns),
+                // In another boot, that clock is gone.
+                to_ns: if header.device.boot_id == boot_id { now.boot_ns } else { u64::MAX },
+            };
+            let end = SessionEnd {
+                reason: SessionEndReason::Interrupted,
+                totals,
+                probes: header.probes.clone(),
+                // Those that were made stand in the spool; the one of the end was not.
+                self_tests: Vec::new(),
+            };
+            [StreamEntry::Gap(gap), StreamEntry::End(Box::new(end))]
+        });
+        let spool = Spool::found(found, disked);
+        spool.append(interrupted.into_iter().flatten());
+        // No record is for it any more, so any slot does.
+        let session = Self::new(header, SessionSlot::new(0)?, spool, None, SessionLimits::default());
+        session.ended.send_replace(true);
+        *session.lock() = State { marks, accounts: Accounts::default(), ended: true };
+        Some(session)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -209,6 +268,10 @@ impl Session {
     pub(super) fn summary(&self) -> SessionSummary {
         let state = self.lock();
         let spool = self.spool.account();
+        let end = self.spool.end();
+        // The accounts of a session of an earlier daemon are in its end only.
+        let at_the_end = end.as_ref().map_or(0, |end| end.totals.loss.dropped_total());
+        let dropped = state.accounts.dropped().saturating_add(spool.dropped_unread.total()).max(at_the_end);
         SessionSummary {
             session_id: self.header.session_id.clone(),
             label: self.header.label.clone(),
@@ -216,8 +279,25 @@ impl Session {
             selection: self.header.selection.clone(),
             phase: state.phase_now(&self.header.initial_phase),
             events: spool.events,
-            dropped: state.accounts.dropped().saturating_add(spool.dropped_unread),
-            end: self.spool.end(),
+            dropped,
+            end,
+            spool: self.spool.state(),
+        }
+    }
+
+    /// The account, as of now.
+    pub(super) fn account(&self) -> SessionAccount {
+        let state = self.lock();
+        let totals = match self.spool.end() {
+            Some(end) => end.totals,
+            None => state.accounts.totals(clock::boot_ns(), self.spool.account()),
+        };
+        drop(state);
+        SessionAccount {
+            session_id: self.header.session_id.clone(),
+            totals,
+            spool: self.spool.state(),
+            subscribers: self.spool.subscribers(),
         }
     }
 }

@@ -4,26 +4,29 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::{fmt, io, thread};
 
 use tokio::sync::oneshot;
 
-use super::core::{Session, SessionSummary};
+use super::core::{Session, SessionAccount, SessionSummary};
 use super::limits::SessionLimits;
 use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
+use super::spool_thread::SpoolKeeper;
 use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
 use crate::device::clock;
 use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
 use crate::device::probe::{Probe, SessionSlot};
 use crate::device::self_test::HelperProgram;
+use crate::device::spool_files::{FoundSession, SpoolDirectory};
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
     SessionEndReason, SessionHeader,
 };
 
-/// Batches between the threads. Each is bounded by its probe (2 MiB), so this bounds the memory between them: under a flood
-/// it is full, and 64 of them took 128 MiB.
+/// Batches between the threads. Each is bounded by its probe, at most 2 MiB, so this bounds the memory between them: to a
+/// quarter of what the daemon may have. What comes while they are all full waits in the kernel's ring.
 const CHANNEL_BATCHES: usize = 8;
 /// Ended sessions that are kept in the list.
 const MOST_ENDED_SESSIONS: usize = 1024;
@@ -36,8 +39,10 @@ const LONGEST_NOTE: usize = 4096;
 pub struct ManagerOptions {
     /// The device, for headers.
     pub device: DeviceInfo,
-    /// Bounds of each session's spool.
+    /// Bounds of each session's spool, when it has no files behind it.
     pub spool: SpoolLimits,
+    /// Where spools are written; `None`: they are in memory alone.
+    pub disk: Option<DiskOptions>,
     /// The most sessions at a time, at most [`SessionSlot::COUNT`].
     pub max_sessions: usize,
     /// Where raw captures go; `None`: clients cannot ask for one.
@@ -54,6 +59,21 @@ pub struct ManagerOptions {
     pub replay: Option<Replay>,
     /// Does known acts in each session, to test whether they are seen; `None`: nothing is tested.
     pub self_test: Option<HelperProgram>,
+}
+
+/// Where and how spools are written.
+#[derive(Debug)]
+pub struct DiskOptions {
+    /// The directory.
+    pub directory: SpoolDirectory,
+    /// Sessions that a daemon before us left there.
+    pub found: Vec<FoundSession>,
+    /// Memory in front of the files, for all running sessions together.
+    pub memory_bytes: usize,
+    /// Bytes of the files of all sessions together: ended sessions go first, oldest first.
+    pub total_bytes: u64,
+    /// Sessions that ended longer ago go.
+    pub age: Duration,
 }
 
 /// What a capture says beyond its records.
@@ -115,12 +135,15 @@ struct Shared {
     /// A standard mutex rather than a task that owns the list: every critical section is short and none waits.
     registry: Mutex<Registry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Ends last: what the others appended is to be written.
+    spool_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The options that calls need.
 struct Options {
     device: DeviceInfo,
     spool: SpoolLimits,
+    keeper: Option<SpoolKeeper>,
     max_sessions: usize,
     raw_captures: Option<PathBuf>,
     packages: ReadPackages,
@@ -158,6 +181,11 @@ impl SessionManager {
         let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages, options.self_test);
         let statuses = probe_thread.statuses();
         let pipeline = Pipeline::new(messages_end, commands.clone(), options.process_exists);
+        let (mut found, mut keeper, mut spool_thread) = (Vec::new(), None, None);
+        if let Some(disk) = options.disk {
+            let (started, sessions, thread) = SpoolKeeper::start(disk, &options.device.boot_id)?;
+            (found, keeper, spool_thread) = (sessions, Some(started), Some(thread));
+        }
         let threads = vec![
             thread::Builder::new().name("probes".to_owned()).spawn(move || probe_thread.run())?,
             thread::Builder::new().name("pipeline".to_owned()).spawn(move || pipeline.run())?,
@@ -165,6 +193,7 @@ impl SessionManager {
         let options = Options {
             device: options.device,
             spool: options.spool,
+            keeper,
             max_sessions: options.max_sessions.min(usize::from(SessionSlot::COUNT)),
             raw_captures: options.raw_captures,
             packages: options.packages,
@@ -172,7 +201,15 @@ impl SessionManager {
             create_keeper: options.create_keeper,
             replay: options.replay,
         };
-        let shared = Shared { options, statuses, commands, registry: Mutex::default(), threads: Mutex::new(threads) };
+        let registry = Registry { sessions: found, ..Registry::default() };
+        let shared = Shared {
+            options,
+            statuses,
+            commands,
+            registry: Mutex::new(registry),
+            threads: Mutex::new(threads),
+            spool_thread: Mutex::new(spool_thread),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -285,14 +322,18 @@ impl SessionManager {
             }
             _ => None,
         };
-        let spool = Spool::new(header.clone(), options.spool);
+        let spool = match &options.keeper {
+            // A replay can be had again from its file.
+            Some(keeper) if !is_replay => keeper.spool(&header, options.spool),
+            _ => Spool::new(header.clone(), options.spool),
+        };
         let session = Arc::new(Session::new(header, reservation.slot, spool, raw_capture, limits));
         let mut registry = self.registry();
         if is_replay {
             registry.replayed = Some(session.id().to_owned());
         }
         registry.sessions.push(session.clone());
-        registry.forget_old(options.spool.bytes);
+        registry.forget_old(options.keeper.as_ref().map_or(options.spool.bytes, SpoolKeeper::ended_bytes));
         Ok((session, interpreter))
     }
 
@@ -340,6 +381,13 @@ impl SessionManager {
     pub fn list(&self) -> Vec<SessionSummary> {
         let sessions = self.registry().sessions.clone();
         sessions.iter().map(|session| session.summary()).collect()
+    }
+
+    /// The account of every session, oldest first.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<SessionAccount> {
+        let sessions = self.registry().sessions.clone();
+        sessions.iter().map(|session| session.account()).collect()
     }
 
     /// Marks the beginning of a phase now, and returns when that is: boot-time nanoseconds.
@@ -392,9 +440,11 @@ impl SessionManager {
         self.registry().shutting_down = true;
         let _ = self.shared.commands.send(Command::Shutdown);
         let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let manager = self.clone();
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
+            for thread in threads.into_iter().map(Some).chain([None]) {
+                let thread = thread.or_else(|| manager.shared.stop_spool_thread());
+                if thread.is_some_and(|thread| thread.join().is_err()) {
                     tracing::error!("a thread of the pipeline panicked");
                 }
             }
@@ -419,8 +469,17 @@ impl fmt::Debug for SessionManager {
     }
 }
 
+impl Shared {
+    /// Tells the spool thread to write what there is and to end.
+    fn stop_spool_thread(&self) -> Option<JoinHandle<()>> {
+        self.options.keeper.as_ref()?.stop();
+        self.spool_thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
+        let _ = self.stop_spool_thread();
         // The pipeline holds a sender of commands too, so the probe thread would otherwise wait for ever.
         let _ = self.commands.send(Command::Shutdown);
     }

@@ -1,13 +1,14 @@
 //! Sessions: which records belong to which, their numbers, phases and accounts.
 //!
 //! * **In:** raw records of the probes, and what clients ask for. **Out:** entries in the session's spool.
-//! * **May import:** `event`, `probe` (the trait), `event_bus`, `raw_capture`, `clock`, `self_test`. Not `service`, not `wire`.
+//! * **May import:** `event`, `probe` (the trait), `event_bus`, `spool_files`, `raw_capture`, `clock`, `self_test`. Not `service`, not `wire`.
 //! * **Test it:** `cargo test device::session`, and `cargo test --test grpc_service` with a scripted probe.
 //!
-//! Two threads do the work. The **probe thread** owns the probes: it obeys commands, polls, and hands batches on through
+//! Three threads do the work. The **probe thread** owns the probes: it obeys commands, polls, and hands batches on through
 //! a bounded channel. The **pipeline thread** turns records into events and appends them to spools. When the pipeline
 //! is behind, the channel is full and the probe thread waits; then the kernel's ring fills, and the kernel counts what
-//! it could not keep. So loss has one place, next to its cause, and memory is bounded.
+//! it could not keep. So loss has one place, next to its cause, and memory is bounded. The **spool thread** moves what is in
+//! the spools to files; nobody waits for it.
 //!
 //! A session that can be tested is: a helper of the daemon does known acts under the session's filter at its start and its
 //! end, and when the device has slept. What it did is recognised, taken out, and told as a [`crate::event::SelfTest`].
@@ -26,10 +27,11 @@ mod manager;
 mod pipeline;
 mod probe_thread;
 mod self_test;
+mod spool_thread;
 mod targets;
 
-pub use self::core::{Session, SessionSummary};
+pub use self::core::{Session, SessionAccount, SessionSummary};
 pub use error::SessionError;
 pub use interpret::{CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper, ReadPackages};
 pub use limits::SessionLimits;
-pub use manager::{ManagerOptions, Replay, ReplayedMark, SessionManager, StartRequest, Started};
+pub use manager::{DiskOptions, ManagerOptions, Replay, ReplayedMark, SessionManager, StartRequest, Started};

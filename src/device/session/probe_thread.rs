@@ -293,7 +293,7 @@ impl ProbeThread {
             match driven.probe.select(slot, selection, &mut batch) {
                 Ok(()) => {
                     // A list of what is there already is no trace, and names are none either.
-                    traced |= !matches!(driven.probe.id(), ProbeId::Procfs | ProbeId::Platform);
+                    traced |= driven.probe.traces();
                     batches.push(batch);
                 }
                 Err(ProbeError::NoSuchProcess(pid)) => {

@@ -23,8 +23,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::process::Child;
 
 use super::embedded::TemporaryDirectory;
+use super::terminal::say;
 use super::{CommandError, Exit};
+use crate::call_filter;
 
+/// The word that lets the gate go on ...
+const GO: u8 = b'g';
+/// ... and the one that lets it install the filter of system calls before.
+const GO_FILTERED: u8 = b'f';
 /// How long the gate may take to connect, and COMMAND to begin.
 const GATE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -128,15 +134,16 @@ impl Gate {
         self.pid
     }
 
-    /// Lets COMMAND begin.
+    /// Lets COMMAND begin. `by_stops`: the daemon traces by stopping COMMAND at its system calls, and a filter makes only those
+    /// stop that are of interest.
     ///
     /// # Errors
     ///
     /// When it could not be executed.
-    pub(super) async fn open(mut self) -> Result<Child, CommandError> {
+    pub(super) async fn open(mut self, by_stops: bool) -> Result<Child, CommandError> {
         let mut reason = String::new();
         let talk = async {
-            self.stream.write_all(b"g").await?;
+            self.stream.write_all(if by_stops { &[GO_FILTERED] } else { &[GO] }).await?;
             self.stream.read_to_string(&mut reason).await
         };
         match tokio::time::timeout(GATE_DEADLINE, talk).await {
@@ -261,6 +268,12 @@ pub(super) fn gate(options: &GateOptions) -> Result<Exit, CommandError> {
     if stream.read_exact(&mut word).is_err() {
         // Whoever started us has gone or has given up; that was said there.
         return Ok(Exit::Internal);
+    }
+    // Before it becomes the user: only root may install a filter without giving up set-user-id programs.
+    if word == [GO_FILTERED]
+        && let Err(error) = call_filter::install()
+    {
+        say(format!("{error}; every system call of COMMAND stops for the tracer, which is several times slower"));
     }
     let reason = match become_user(options, account) {
         Ok(()) => command.exec().to_string(),

@@ -14,7 +14,7 @@ use super::launch::{Gate, Launch, describe_status};
 use super::progress::{Progress, Received, minutes};
 use super::terminal::{counted, grouped, say};
 use super::{CommandError, Exit};
-use crate::event::{Phase, Selection, SessionEndReason};
+use crate::event::{Phase, ProbeId, Selection, SessionEndReason};
 use crate::host::client::{Address, ClientError, DaemonClient, Delivery, ResumingStream, SessionWish};
 use crate::host::recording::{RecordingWriter, Written};
 
@@ -291,6 +291,8 @@ impl Recorder {
             unread: Some(options.reconnect + ABANDONED_AFTER),
         };
         let session = client.start_session(&wish).await?;
+        let by_stops =
+            session.header.probes.iter().any(|status| status.probe == ProbeId::Ptrace && status.state.sees());
         let session_id = session.header.session_id;
         // Before anybody is told that it records: a program that reads the line may end the recording at once.
         let signals = Signals::catch()?;
@@ -301,7 +303,7 @@ impl Recorder {
         let opened = async {
             let stream = client.stream(&session_id).await?;
             let child = match gate {
-                Some(gate) => Some(Gate::open(gate).await?),
+                Some(gate) => Some(Gate::open(gate, by_stops).await?),
                 None => None,
             };
             Ok::<_, CommandError>((stream, child))

@@ -139,6 +139,9 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
     }
     unexercised(facts, &mut note);
     not_necessary(facts, &mut note);
+    for access in facts.terms.undeclared_access(facts.ontology) {
+        note("may_access", format!("{} ({})", access.in_words(facts.ontology), place_in_words(&access.access.place)));
+    }
     drafts::notices(facts, &mut note);
     notices.into_iter().collect()
 }

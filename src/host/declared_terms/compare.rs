@@ -38,6 +38,12 @@ pub struct Differences {
     pub removed: Vec<Claim>,
     /// Claims with other purposes, occasions, ways, or limits.
     pub changed: Vec<Changed>,
+    /// Permissions that only the new version's manifest asks for. They declare nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permissions_added: Vec<String>,
+    /// Permissions that only the old version's manifest asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permissions_removed: Vec<String>,
 }
 
 /// Every condition of a statement in words.
@@ -92,8 +98,21 @@ fn claims(terms: &DeclaredTerms, ontology: &Ontology) -> BTreeMap<Claim, Vec<Str
 /// What changed from `old` to `new`.
 #[must_use]
 pub fn differences(old: &DeclaredTerms, new: &DeclaredTerms, ontology: &Ontology) -> Differences {
+    let only = |here: &DeclaredTerms, there: &DeclaredTerms| -> Vec<String> {
+        // Terms without a manifest ask for nothing that is known; that is no difference.
+        let both = here.manifest.is_some() && there.manifest.is_some();
+        let missing = here
+            .may_access
+            .iter()
+            .filter(|access| both && !there.may_access.iter().any(|known| known.permission == access.permission));
+        missing.map(|access| access.permission.clone()).collect()
+    };
+    let mut differences = Differences {
+        permissions_added: only(new, old),
+        permissions_removed: only(old, new),
+        ..Differences::default()
+    };
     let (old, new) = (claims(old, ontology), claims(new, ontology));
-    let mut differences = Differences::default();
     for (claim, before) in &old {
         match new.get(claim) {
             None => differences.removed.push(claim.clone()),

@@ -1,6 +1,8 @@
 //! What is wrong between statements that are each well-formed: contradictions, repetitions, loose ends.
 
-use super::model::{Act, Party, Statement, Subject};
+use std::ops::Range;
+
+use super::model::{Act, DeclaredTerms, Party, Statement, Subject};
 use super::native::{Draft, Placed};
 use crate::host::ontology::{Ontology, TypeId};
 use crate::host::toml_source::{Diagnostics, Located, SourceFile};
@@ -27,6 +29,29 @@ fn unconfirmed(source: &SourceFile, draft: &Draft, problems: &mut Diagnostics) {
         format!("{} statements are unconfirmed drafts: they neither declare nor deny anything", 1 + drafts.count());
     let help = "read each beside its wording, then run `candor terms confirm`, or delete it".to_owned();
     problems.warning(source, &first.span, message, Some(help));
+}
+
+/// One warning for all permissions that open data which nothing declares, at the first permission of the file.
+pub(super) fn undeclared_access(
+    source: &SourceFile,
+    ontology: &Ontology,
+    terms: &DeclaredTerms,
+    first: &Range<usize>,
+    problems: &mut Diagnostics,
+) {
+    let found = terms.undeclared_access(ontology);
+    if found.is_empty() {
+        return;
+    }
+    let names = found.iter().map(|access| {
+        let types: Vec<&str> = access.data_types.iter().map(|id| ontology.data_types.id_of(*id)).collect();
+        let name = access.access.permission.rsplit('.').next().unwrap_or_default();
+        format!("{name} ({})", types.join(", "))
+    });
+    let names: Vec<String> = names.collect();
+    let message = format!("{} permissions may access what no [[collect]] declares: {}", found.len(), names.join(", "));
+    let help = "this is no contradiction; declare what is collected by them, or ask why the app has them".to_owned();
+    problems.warning(source, first, message, Some(help));
 }
 
 /// Lists say the same of several SDKs, occasions and systems; in terms written by hand it is a slip.

@@ -8,12 +8,15 @@
 mod compare;
 pub mod import;
 mod lint;
+mod manifest;
 mod model;
 mod native;
+mod native_manifest;
 mod schema;
 mod write;
 
 pub use compare::{Asked, Bearing, Changed, Claim, Differences, Disclosure, differences, explain};
+pub use manifest::{Component, ComponentKind, Manifest, MayAccess, UndeclaredAccess};
 pub use model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,
     Statement, Subject, Timing, TimingAnswer,

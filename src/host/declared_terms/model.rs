@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::manifest::{Manifest, MayAccess};
 use crate::event::Phase;
 use crate::host::ontology::{AppTypeId, Domain, RecipientId, TypeId};
 
@@ -281,6 +282,8 @@ pub enum NotUnderstoodReason {
     UnknownId,
     /// An answer that contradicts another one.
     Contradiction,
+    /// A part of the file that is damaged, or larger than is read.
+    Damaged,
 }
 
 impl NotUnderstoodReason {
@@ -295,6 +298,7 @@ impl NotUnderstoodReason {
         Self::Denial,
         Self::UnknownId,
         Self::Contradiction,
+        Self::Damaged,
     ];
 
     /// The name in files.
@@ -310,6 +314,7 @@ impl NotUnderstoodReason {
             Self::Denial => "denial",
             Self::UnknownId => "unknown_id",
             Self::Contradiction => "contradiction",
+            Self::Damaged => "damaged",
         }
     }
 
@@ -326,6 +331,7 @@ impl NotUnderstoodReason {
             Self::Denial => "a denial about a third party, or under a condition",
             Self::UnknownId => "not an id of the form that is known",
             Self::Contradiction => "contradicts another answer",
+            Self::Damaged => "a part of the file that is damaged or too large",
         }
     }
 
@@ -365,6 +371,10 @@ pub struct DeclaredTerms {
     pub statements: Vec<Statement>,
     /// What an importer left in the file as not understood.
     pub not_understood: Vec<NotUnderstood>,
+    /// What permissions of the app open.
+    pub may_access: Vec<MayAccess>,
+    /// What its manifest says besides; `None` when no manifest was imported.
+    pub manifest: Option<Manifest>,
 }
 
 impl DeclaredTerms {

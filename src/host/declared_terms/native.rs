@@ -8,6 +8,7 @@ use super::model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, OFF_SCREEN, Origin, Party,
     Provenance, Statement, Subject, Timing,
 };
+use super::native_manifest;
 use crate::event::{Phase, WELL_KNOWN_PHASES};
 use crate::host::ontology::{AppTypeId, Domain, Ontology, TypeId};
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
@@ -34,9 +35,9 @@ impl Draft {
 }
 
 /// What the reader needs everywhere.
-struct Reading<'a> {
-    source: &'a SourceFile,
-    ontology: &'a Ontology,
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a SourceFile,
+    pub(super) ontology: &'a Ontology,
 }
 
 /// Reads the file; `None` when there is no usable `[app]`.
@@ -69,15 +70,21 @@ pub(super) fn read(source: &SourceFile, ontology: &Ontology, problems: &mut Diag
         .into_iter()
         .filter_map(|table| reading.not_understood(table, problems))
         .collect();
+    let (may_access, first_access) = native_manifest::may_access(&reading, &mut file, problems);
+    let manifest = native_manifest::manifest(&reading, &mut file, problems);
     let draft = Draft { first_party, statements };
     file.finish(problems);
     lint::statements(source, ontology, &draft, problems);
-    Some(DeclaredTerms {
+    let terms = DeclaredTerms {
         file: source.name.clone(),
         app: app?,
         statements: draft.statements.into_iter().map(|placed| placed.statement).collect(),
         not_understood,
-    })
+        may_access,
+        manifest,
+    };
+    lint::undeclared_access(source, ontology, &terms, &first_access, problems);
+    Some(terms)
 }
 
 /// The key of an act's tables, and how messages call them.
@@ -219,7 +226,7 @@ impl Reading<'_> {
         problems.error(self.source, &name.span, message, help);
     }
 
-    fn origin(&self, table: &mut TableReader<'_>, problems: &mut Diagnostics) -> Option<Origin> {
+    pub(super) fn origin(&self, table: &mut TableReader<'_>, problems: &mut Diagnostics) -> Option<Origin> {
         let mut from = table.table("from", "from", problems)?;
         let file = from.required_string("file", problems);
         let at = from.required_string("at", problems);
@@ -258,7 +265,12 @@ impl Reading<'_> {
         Some(NotUnderstood { file: file?.value, at: at?.value, line, wording: wording?.value, reason: reason? })
     }
 
-    fn types(&self, table: &mut TableReader<'_>, required: bool, problems: &mut Diagnostics) -> Vec<Located<TypeId>> {
+    pub(super) fn types(
+        &self,
+        table: &mut TableReader<'_>,
+        required: bool,
+        problems: &mut Diagnostics,
+    ) -> Vec<Located<TypeId>> {
         let given = if required {
             table.required_strings("data_types", problems)
         } else {

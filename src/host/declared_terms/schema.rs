@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::manifest::ComponentKind;
 use super::model::{Confidence, NotUnderstoodReason};
 use crate::event::WELL_KNOWN_PHASES;
 use crate::host::ontology::Ontology;
@@ -28,6 +29,7 @@ pub fn schema(ontology: &Ontology) -> Value {
         .iter()
         .map(|entry| json!({ "const": entry.id, "description": format!("{} ({})", entry.name_en, entry.name_zh) }))
         .collect();
+    let kinds: Vec<&str> = ComponentKind::ALL.iter().map(|known| known.as_str()).collect();
     let draft =
         truth("Read from running text and not confirmed by a person yet: it declares nothing and denies nothing.");
 
@@ -119,6 +121,33 @@ pub fn schema(ontology: &Ontology) -> Value {
                 "draft": draft,
                 "from": from,
             })),
+            "may_access": table("A permission of the app and what data it opens. It declares no collection.", &["permission"], json!({
+                "permission": text("The permission."),
+                "data_types": data_types,
+                "max_sdk": number("Only on devices up to this API level."),
+                "from": from,
+            })),
+            "manifest": {
+                "type": "object",
+                "description": "What else the app's manifest says. Written by `candor terms import apk`.",
+                "additionalProperties": false,
+                "properties": {
+                    "version_code": { "type": "integer", "minimum": 0, "description": "Number of the version." },
+                    "min_sdk": number("The lowest API level that it runs on."),
+                    "target_sdk": number("The API level that it was made for."),
+                    "signers": texts("SHA-256 digests of the signers' certificates."),
+                    "queries": texts("Other apps that it asks to see."),
+                    "from": from,
+                    "component": table("A component of the app.", &["kind", "name"], json!({
+                        "kind": { "enum": kinds, "description": "What it is." },
+                        "name": text("Name of its class."),
+                        "exported": truth("Whether other apps can reach it."),
+                        "permissions": texts("Permissions that it demands."),
+                        "authorities": texts("What a content provider answers to."),
+                        "foreground_service_types": texts("What a service may do in the foreground."),
+                    })),
+                },
+            },
             "not_understood": table("What an importer left for a person.", &["file", "at", "wording", "reason"], json!({
                 "file": text("The document that was imported."),
                 "at": text("The place in it."),
@@ -156,7 +185,7 @@ mod tests {
     fn the_schema_knows_the_keys_that_the_reader_knows() {
         let ontology = Ontology::built_in().unwrap();
         let schema = schema(&ontology);
-        for table in ["collect", "share", "not_collect", "not_share", "not_understood"] {
+        for table in ["collect", "share", "not_collect", "not_share", "not_understood", "may_access"] {
             let properties = &schema["properties"][table]["items"]["properties"];
             let listed: BTreeSet<String> = properties.as_object().unwrap().keys().cloned().collect();
             assert_eq!(listed, known(&format!("[[{table}]]"), &ontology), "{table}");
@@ -164,6 +193,11 @@ mod tests {
         let listed: BTreeSet<String> =
             schema["properties"]["app"]["properties"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(listed, known("", &ontology));
+        let manifest = schema["properties"]["manifest"]["properties"].as_object().unwrap();
+        assert_eq!(manifest.keys().cloned().collect::<BTreeSet<_>>(), known("[manifest]", &ontology));
+        let component = manifest["component"]["items"]["properties"].as_object().unwrap();
+        let listed: BTreeSet<String> = component.keys().cloned().collect();
+        assert_eq!(listed, known("[[manifest.component]]", &ontology));
         let from = schema["properties"]["collect"]["items"]["properties"]["from"]["properties"].as_object().unwrap();
         let listed: BTreeSet<String> = from.keys().cloned().collect();
         assert_eq!(listed, known("[[collect]]\n[collect.from]", &ontology));

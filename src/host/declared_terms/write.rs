@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::manifest::{Manifest, MayAccess};
 use super::model::{Act, NotUnderstood, Origin, Statement};
 use crate::host::ontology::{Domain, Ontology};
 
@@ -22,6 +23,10 @@ pub struct Head<'a> {
     pub first_party_domains: &'a [Domain],
     /// Lines for people, as comments.
     pub remarks: &'a [String],
+    /// What permissions open.
+    pub may_access: &'a [MayAccess],
+    /// What the app's manifest says besides.
+    pub manifest: Option<&'a Manifest>,
 }
 
 /// The text of a file that the native reader reads back to the same statements.
@@ -65,7 +70,67 @@ pub fn to_toml(
             write_statement(&mut out, statement, ontology);
         }
     }
+    for access in head.may_access {
+        write_access(&mut out, access, ontology);
+    }
+    if let Some(manifest) = head.manifest {
+        write_manifest(&mut out, manifest);
+    }
     out
+}
+
+fn write_access(out: &mut String, access: &MayAccess, ontology: &Ontology) {
+    line_of(out, "\n[[may_access]]");
+    pair(out, "permission", &quoted(&access.permission));
+    if !access.data_types.is_empty() {
+        pair(out, "data_types", &list(access.data_types.iter().map(|id| ontology.data_types.id_of(*id))));
+    }
+    if let Some(level) = access.max_sdk.filter(|level| *level > 0) {
+        pair(out, "max_sdk", &level.to_string());
+    }
+    if let Some(origin) = &access.place.origin {
+        pair(out, "from", &from(origin));
+    }
+}
+
+fn write_manifest(out: &mut String, manifest: &Manifest) {
+    line_of(out, "\n[manifest]");
+    // A number of more than 63 bits is none that TOML can say, and none that a store takes.
+    if let Some(code) = manifest.version_code.filter(|code| i64::try_from(*code).is_ok()) {
+        pair(out, "version_code", &code.to_string());
+    }
+    for (key, level) in [("min_sdk", manifest.min_sdk), ("target_sdk", manifest.target_sdk)] {
+        if let Some(level) = level.filter(|level| *level > 0) {
+            pair(out, key, &level.to_string());
+        }
+    }
+    strings(out, "signers", &manifest.signers);
+    strings(out, "queries", &manifest.queries);
+    if let Some(origin) = &manifest.place.origin {
+        pair(out, "from", &from(origin));
+    }
+    for component in &manifest.components {
+        line_of(out, "\n[[manifest.component]]");
+        pair(out, "kind", &quoted(component.kind.as_str()));
+        pair(out, "name", &quoted(&component.name));
+        pair(out, "exported", if component.exported { "true" } else { "false" });
+        strings(out, "permissions", &component.permissions);
+        strings(out, "authorities", &component.authorities);
+        strings(out, "foreground_service_types", &component.foreground_service_types);
+    }
+}
+
+/// A list that may be left out. What is empty or repeated in it says nothing, and the reader refuses it.
+fn strings(out: &mut String, key: &str, values: &[String]) {
+    let mut kept: Vec<&str> = Vec::new();
+    for value in values.iter().map(String::as_str).filter(|value| !value.trim().is_empty()) {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    if !kept.is_empty() {
+        pair(out, key, &list(kept.into_iter()));
+    }
 }
 
 fn write_statement(out: &mut String, statement: &Statement, ontology: &Ontology) {

@@ -315,7 +315,7 @@ impl DataTypes {
                 },
             };
             for name in table.names {
-                if let Err(known) = self.names.insert(name_key(&name.value), meaning) {
+                if let Err(known) = self.names.insert(&name_key(&name.value), meaning) {
                     let known = match known {
                         DataName::Type(id) => self.id_of(id).to_owned(),
                         DataName::Group => "a heading".to_owned(),

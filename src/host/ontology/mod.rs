@@ -8,6 +8,7 @@ mod app_types;
 mod data_types;
 mod domain;
 mod names;
+mod permissions;
 mod platform_sources;
 mod recipients;
 
@@ -15,6 +16,7 @@ pub use app_types::{AppType, AppTypeId, AppTypes, Need};
 pub use data_types::{DataName, DataType, DataTypes, TypeId};
 pub use domain::{Domain, DomainError, suffix_covers};
 pub use names::{is_ignored, name_key, plain};
+pub use permissions::{Permission, Permissions};
 pub use platform_sources::{PlatformSources, Taken};
 pub use recipients::{Company, CompanyId, Purpose, Recipient, RecipientId, Recipients};
 
@@ -42,6 +44,9 @@ const PLATFORM_SOURCES: &[Table] =
 /// The built-in tables of app types.
 const APP_TYPES: &[Table] = &[("data/app_types.toml (built in)", include_str!("../../../data/app_types.toml"))];
 
+/// The built-in tables of permissions.
+const PERMISSIONS: &[Table] = &[("data/permissions.toml (built in)", include_str!("../../../data/permissions.toml"))];
+
 /// Data types, where the platform gives them, and recipients.
 #[derive(Debug)]
 pub struct Ontology {
@@ -53,6 +58,8 @@ pub struct Ontology {
     pub recipients: Recipients,
     /// Types of apps and what the basic function of each needs.
     pub app_types: AppTypes,
+    /// What permissions of Android let an app reach.
+    pub permissions: Permissions,
 }
 
 impl Ontology {
@@ -83,11 +90,12 @@ impl Ontology {
         let data_types = DataTypes::load(&type_sources, &mut problems);
         let platform = PlatformSources::load(&platform_sources, &data_types, &mut problems);
         let app_types = AppTypes::load(&with_built_in(APP_TYPES, &[]), &data_types, &mut problems);
+        let permissions = Permissions::load(&with_built_in(PERMISSIONS, &[]), &data_types, &mut problems);
         let recipients = Recipients::load(&recipient_sources, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
-        Ok(Self { data_types, platform, recipients, app_types })
+        Ok(Self { data_types, platform, recipients, app_types, permissions })
     }
 }
 

@@ -1,7 +1,5 @@
 //! Names as lists write them: what makes no difference between two spellings, and tables of names.
 
-use std::collections::HashMap;
-
 use unicode_normalization::UnicodeNormalization;
 
 /// Traditional characters, each followed by the simplified one, as far as the names of the built-in tables and the
@@ -77,50 +75,87 @@ pub fn name_key(text: &str) -> String {
     text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect()
 }
 
-/// Names and what they mean.
+/// Names and what they mean, as a tree of characters: every place of a page is asked what name begins there.
 #[derive(Debug, Clone)]
 pub(super) struct NameTable<T> {
-    by_key: HashMap<String, T>,
-    /// The longest key that begins with a character, in characters.
-    longest: HashMap<char, usize>,
+    /// The first is the root.
+    nodes: Vec<Node<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct Node<T> {
+    /// What the name that ends here means.
+    meaning: Option<T>,
+    /// The nodes behind it, sorted by their character.
+    next: Vec<(char, usize)>,
+}
+
+impl<T> Default for Node<T> {
+    fn default() -> Self {
+        Self { meaning: None, next: Vec::new() }
+    }
 }
 
 impl<T> Default for NameTable<T> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), longest: HashMap::new() }
+        Self { nodes: vec![Node::default()] }
     }
 }
 
 impl<T: Copy + PartialEq> NameTable<T> {
-    /// Adds a name; gives back what the name already means when that is something else.
-    pub(super) fn insert(&mut self, key: String, meaning: T) -> Result<(), T> {
-        let Some(first) = key.chars().next() else { return Ok(()) };
-        if let Some(known) = self.by_key.get(&key) {
-            return if *known == meaning { Ok(()) } else { Err(*known) };
+    fn next(&self, at: usize, character: char) -> Option<usize> {
+        let next = &self.nodes.get(at)?.next;
+        let place = next.binary_search_by_key(&character, |known| known.0).ok()?;
+        next.get(place).map(|found| found.1)
+    }
+
+    /// Adds a name; gives back what the name already means when that is something else. An empty name says nothing.
+    pub(super) fn insert(&mut self, key: &str, meaning: T) -> Result<(), T> {
+        let mut at = 0;
+        for character in key.chars() {
+            at = match self.next(at, character) {
+                Some(next) => next,
+                None => {
+                    let new = self.nodes.len();
+                    self.nodes.push(Node::default());
+                    if let Some(node) = self.nodes.get_mut(at) {
+                        let place = node.next.partition_point(|known| known.0 < character);
+                        node.next.insert(place, (character, new));
+                    }
+                    new
+                }
+            };
         }
-        let length = self.longest.entry(first).or_default();
-        *length = (*length).max(key.chars().count());
-        self.by_key.insert(key, meaning);
-        Ok(())
+        match self.nodes.get_mut(at).filter(|_| at > 0).map(|node| &mut node.meaning) {
+            Some(Some(known)) if *known != meaning => Err(*known),
+            Some(place) => {
+                *place = Some(meaning);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The meaning of a whole key.
     pub(super) fn get(&self, key: &str) -> Option<T> {
-        self.by_key.get(key).copied()
+        let mut at = 0;
+        for character in key.chars() {
+            at = self.next(at, character)?;
+        }
+        self.nodes.get(at)?.meaning
     }
 
     /// The longest name that the characters begin with, and its length in characters.
     pub(super) fn longest_prefix(&self, characters: &[char]) -> Option<(usize, T)> {
-        let longest = *self.longest.get(characters.first()?)?;
-        let head: String = characters.iter().take(longest).collect();
-        let mut ends: Vec<usize> = head.char_indices().map(|(index, character)| index + character.len_utf8()).collect();
-        while let Some(end) = ends.last() {
-            if let Some(meaning) = head.get(..*end).and_then(|key| self.by_key.get(key)) {
-                return Some((ends.len(), *meaning));
+        let (mut at, mut found) = (0, None);
+        for (index, character) in characters.iter().enumerate() {
+            let Some(next) = self.next(at, *character) else { break };
+            at = next;
+            if let Some(meaning) = self.nodes.get(at).and_then(|node| node.meaning) {
+                found = Some((index + 1, meaning));
             }
-            ends.pop();
         }
-        None
+        found
     }
 }
 
@@ -155,11 +190,14 @@ mod tests {
     fn the_longest_name_wins() {
         let mut table = NameTable::default();
         for (name, meaning) in [("mac", 1), ("mac地址", 2)] {
-            table.insert(name.to_owned(), meaning).unwrap();
+            table.insert(name, meaning).unwrap();
         }
         let characters: Vec<char> = "mac地址等".chars().collect();
         assert_eq!(table.longest_prefix(&characters), Some((5, 2)));
-        assert_eq!(table.insert("mac".to_owned(), 3), Err(1));
+        assert_eq!(table.insert("mac", 3), Err(1));
+        assert_eq!((table.get("mac"), table.get("ma"), table.get("")), (Some(1), None, None));
+        table.insert("", 4).unwrap();
+        assert_eq!(table.longest_prefix(&[]), None);
         assert_eq!(table.longest_prefix(&['x']), None);
     }
 }

@@ -79,6 +79,8 @@ pub struct Recipients {
     entries: Vec<Recipient>,
     purposes: BTreeMap<String, Purpose>,
     by_id: BTreeMap<String, RecipientId>,
+    /// By the owner's name in lower case; `None` where several have it.
+    by_owner: HashMap<String, Option<RecipientId>>,
     by_domain: HashMap<String, RecipientId>,
     by_address: HashMap<IpAddr, RecipientId>,
     names: NameTable<RecipientId>,
@@ -181,7 +183,7 @@ impl Recipients {
         later.company_spans.push((number, span));
         later.parents.extend(parent.map(|parent| (number, company, parent)));
         for name in names.iter().chain([&name_en]).chain(&name_zh) {
-            if self.company_names.insert(name_key(&name.value), company).is_err() {
+            if self.company_names.insert(&name_key(&name.value), company).is_err() {
                 let message = format!("\"{}\" is already a name of another company", name.value);
                 problems.error(source, &name.span, message, None);
             }
@@ -238,7 +240,7 @@ impl Recipients {
             }
             for name in names {
                 named.get_mut(id.0).into_iter().for_each(|named| *named = true);
-                if let Err(other) = self.names.insert(recipient_key(&name.value), id) {
+                if let Err(other) = self.names.insert(&recipient_key(&name.value), id) {
                     let other = self.get(other).map(|entry| entry.id.as_str()).unwrap_or_default();
                     let message = format!("\"{}\" is already a name of \"{other}\"", name.value);
                     problems.error(source, &name.span, message, None);
@@ -319,9 +321,14 @@ impl Recipients {
                 }
             }
         }
+        let owner_zh = owner_zh.map_or_else(|| owner_en.value.clone(), |name| name.value);
+        for owner in [&owner_en.value, &owner_zh] {
+            let known = self.by_owner.entry(owner.to_lowercase()).or_insert(Some(recipient_id));
+            *known = known.filter(|known| *known == recipient_id);
+        }
         self.entries.push(Recipient {
             id: id.value,
-            owner_zh: owner_zh.map_or_else(|| owner_en.value.clone(), |name| name.value),
+            owner_zh,
             owner_en: owner_en.value,
             product: product.map(|product| product.value).unwrap_or_default(),
             purpose: purpose.value,
@@ -349,15 +356,9 @@ impl Recipients {
         if let Some(id) = self.by_id.get(name) {
             return Some(*id);
         }
-        let wanted = name.to_lowercase();
-        let found =
-            |entry: &Recipient| entry.owner_en.to_lowercase() == wanted || entry.owner_zh.to_lowercase() == wanted;
         // An owner with several products is not one recipient: naming it alone would excuse all of them at once.
-        let mut matching = self.entries.iter().enumerate().filter(|(_, entry)| found(entry));
-        match (matching.next(), matching.next()) {
-            (Some((index, _)), None) => Some(RecipientId(index)),
-            _ => self.names.get(&recipient_key(name)),
-        }
+        let of_owner = self.by_owner.get(&name.to_lowercase()).copied().flatten();
+        of_owner.or_else(|| self.names.get(&recipient_key(name)))
     }
 
     /// The recipient of the longest name in the text, for texts such as "消息推送（某某推送SDK）".

@@ -3,65 +3,22 @@
 use std::io::{self, Read};
 
 use super::{Damage, FORMAT_NUMBER};
+use crate::frames::{self, COMPRESSION_ZSTD, FrameHeader, KIND_STREAM_MESSAGES};
+pub(super) use crate::frames::{FILE_HEADER_LENGTH, FRAME_HEADER_LENGTH, FileHeader, LONGEST_MESSAGE, MARKER};
 
 /// The first bytes of a recording. Not text, so that it is not taken for one; the line feed shows when a transfer changed
 /// line ends.
 pub(super) const MAGIC: [u8; 8] = *b"\x89CANDOR\n";
-/// The first bytes of a frame.
-pub(super) const MARKER: [u8; 8] = *b"\xffC\xfed\xffF\xfer";
-pub(super) const FILE_HEADER_LENGTH: usize = 16;
-pub(super) const FRAME_HEADER_LENGTH: usize = 32;
-/// The longest message of a frame, before compression. Bounds the memory of a reader.
-pub(super) const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
-/// The longest payload: what does not compress grows a little.
-const LONGEST_PAYLOAD: usize = LONGEST_MESSAGE + 64 * 1024;
-
-const KIND_STREAM_MESSAGES: u8 = 1;
-const COMPRESSION_ZSTD: u8 = 1;
 /// Level 1: half the size of level 0's result costs three times as much, and a recording is written while an app is driven.
 const COMPRESSION_LEVEL: i32 = 1;
 
 /// The header of a file.
 pub(super) fn file_header() -> [u8; FILE_HEADER_LENGTH] {
-    let mut header = [0; FILE_HEADER_LENGTH];
-    let (fields, checksum) = header.split_at_mut(FILE_HEADER_LENGTH - 4);
-    let (magic, rest) = fields.split_at_mut(MAGIC.len());
-    magic.copy_from_slice(&MAGIC);
-    let (number, _zero) = rest.split_at_mut(2);
-    number.copy_from_slice(&FORMAT_NUMBER.to_le_bytes());
-    checksum.copy_from_slice(&crc32fast::hash(fields).to_le_bytes());
-    header
-}
-
-/// What the first bytes of a file say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileHeader {
-    /// A recording of the format we read.
-    Good,
-    /// A recording of another format.
-    OtherFormat(u16),
-    /// Magic or checksum is wrong.
-    Bad,
+    frames::file_header(MAGIC, FORMAT_NUMBER)
 }
 
 pub(super) fn read_file_header(bytes: &[u8]) -> FileHeader {
-    let Some(header) = bytes.first_chunk::<FILE_HEADER_LENGTH>() else { return FileHeader::Bad };
-    let (fields, checksum) = header.split_at(FILE_HEADER_LENGTH - 4);
-    if !fields.starts_with(&MAGIC) || checksum != crc32fast::hash(fields).to_le_bytes() {
-        return FileHeader::Bad;
-    }
-    match u16_at(fields, MAGIC.len()) {
-        FORMAT_NUMBER => FileHeader::Good,
-        other => FileHeader::OtherFormat(other),
-    }
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> u16 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u16::from_le_bytes(*chunk))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    frames::read_file_header(bytes, MAGIC, FORMAT_NUMBER)
 }
 
 /// Makes frames.
@@ -91,59 +48,12 @@ impl Encoder {
             ));
         }
         let payload = self.compressor.compress(message)?;
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        let header = FrameHeader::of(KIND_STREAM_MESSAGES, COMPRESSION_ZSTD, self.number, message.len(), &payload);
         self.frame.clear();
-        self.frame.extend_from_slice(&MARKER);
-        self.frame.extend_from_slice(&[KIND_STREAM_MESSAGES, COMPRESSION_ZSTD, 0, 0]);
-        self.frame.extend_from_slice(&self.number.to_le_bytes());
-        self.frame.extend_from_slice(&length(&payload)?.to_le_bytes());
-        self.frame.extend_from_slice(&length(message)?.to_le_bytes());
-        self.frame.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        self.frame.extend_from_slice(&crc32fast::hash(&self.frame).to_le_bytes());
+        self.frame.extend_from_slice(&header.map_err(io::Error::other)?.to_bytes());
         self.frame.extend_from_slice(&payload);
         self.number = self.number.wrapping_add(1);
         Ok(&self.frame)
-    }
-}
-
-/// The header of a frame whose marker and checksum are right. The lengths are as they were written; whether they are
-/// reasonable is for [`FrameHeader::refusal`] to say.
-#[derive(Debug, Clone, Copy)]
-struct FrameHeader {
-    kind: u8,
-    compression: u8,
-    number: u32,
-    payload_length: usize,
-    message_length: usize,
-    payload_checksum: u32,
-}
-
-impl FrameHeader {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let header = bytes.first_chunk::<FRAME_HEADER_LENGTH>()?;
-        let (fields, checksum) = header.split_at(FRAME_HEADER_LENGTH - 4);
-        if !fields.starts_with(&MARKER) || checksum != crc32fast::hash(fields).to_le_bytes() {
-            return None;
-        }
-        Some(Self {
-            kind: fields.get(8).copied()?,
-            compression: fields.get(9).copied()?,
-            number: u32_at(fields, 12),
-            payload_length: usize::try_from(u32_at(fields, 16)).ok()?,
-            message_length: usize::try_from(u32_at(fields, 20)).ok()?,
-            payload_checksum: u32_at(fields, 24),
-        })
-    }
-
-    /// Why a frame of these lengths is not read. Asked before anything is allocated for it.
-    fn refusal(&self) -> Option<String> {
-        if self.payload_length > LONGEST_PAYLOAD || self.message_length > LONGEST_MESSAGE {
-            return Some(format!(
-                "a frame claims {} bytes that expand to {}, more than a frame may have",
-                self.payload_length, self.message_length
-            ));
-        }
-        None
     }
 }
 
@@ -320,31 +230,20 @@ impl<R: Read> Scanner<R> {
         self.consume(at_least);
         loop {
             let held = self.peek(READ_SIZE);
-            let mut from = 0;
-            let found = loop {
-                match held.get(from..).unwrap_or_default().windows(MARKER.len()).position(|bytes| bytes == MARKER) {
-                    None => break None,
-                    Some(position) if frame_begins(held.get(from + position..).unwrap_or_default()) => {
-                        break Some(from + position);
-                    }
-                    // A marker whose header was not read yet is looked at again with more bytes.
-                    Some(position) if held.len() - from - position < FRAME_HEADER_LENGTH => break None,
-                    Some(position) => from += position + 1,
-                }
-            };
+            let found = frames::find_frame(held);
             let held_length = held.len();
             let ended = self.input_ended;
             match found {
-                Some(position) => {
+                Ok(position) => {
                     self.consume(position);
                     break;
                 }
-                None if ended => {
+                Err(_) if ended => {
                     self.consume(held_length);
                     break;
                 }
                 // The last bytes may be the beginning of a frame header.
-                None => self.consume(held_length.saturating_sub(FRAME_HEADER_LENGTH - 1)),
+                Err(surely_none) => self.consume(surely_none),
             }
         }
         if let Some(header) = FrameHeader::read(self.peek(FRAME_HEADER_LENGTH)) {

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from .errors import EventsMissing
-from .model import Clock, End, Entry, Event, Filter, Gap, Header, Totals, no_longer_held, value_of
+from .model import Clock, End, Entry, Event, Filter, Gap, Header, Other, Totals, no_longer_held, value_of
 from .v1 import candor_service_pb2 as service
 from .v1 import filter_pb2, session_pb2
 
@@ -136,6 +136,9 @@ class Place:
                 self.end = End.of(message.end)
                 self.totals = self.end.totals
                 yield self.end
+            elif kind not in ("header", "event", "gap"):
+                # Not left out: whoever reads everything is to know that there was something.
+                yield Other(kind or "", getattr(message, kind) if kind else message)
 
 
 def only_event(entry: Entry) -> Event | None:

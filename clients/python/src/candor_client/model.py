@@ -293,7 +293,16 @@ class End:
         )
 
 
-Entry = Header | Event | Gap | Totals | End
+@dataclasses.dataclass(frozen=True)
+class Other:
+    """An entry that this version has no class for. It may come again after a reconnection."""
+
+    kind: str
+    """The name of its field in StreamEntry; empty when the daemon is newer than the messages of this package."""
+    message: Any = dataclasses.field(repr=False)
+
+
+Entry = Header | Event | Gap | Totals | End | Other
 """What a stream consists of."""
 
 

@@ -180,6 +180,10 @@ impl Probe for PlatformProbe {
         ProbeId::Platform
     }
 
+    fn traces(&self) -> bool {
+        false
+    }
+
     fn statuses(&self) -> Vec<ProbeStatus> {
         let status = |family, state, reason| ProbeStatus { probe: ProbeId::Platform, family, state, reason };
         let level = match self.api_level {

@@ -1,103 +1,48 @@
-//! What was there before tracing began: running processes, their open files and their sockets.
+//! What `/proc` shows: running processes, their open files and their sockets.
 //!
-//! * **In:** a `/proc` file system, whose root is given. **Out:** raw records, flagged preexisting and sampled.
+//! * **In:** a `/proc` file system, whose root is given. **Out:** raw records, flagged sampled; those of what was there when
+//!   tracing began are flagged preexisting, too.
 //! * **May import:** `event`, `nix`, `procfs`, and `super`. Of the eBPF probe only the layout of records.
 //! * **Test it:** `cargo test device::probe::procfs`, against a made-up `/proc` and against the test itself.
 //!
-//! It looks once, when a selection begins; it does not poll afterwards.
+//! Beside another probe it looks once, when a selection begins. Where no other probe works it is the last resort and looks
+//! again and again: often while something happens, seldom while nothing does. What opens and closes between two looks is
+//! never seen, and neither are failures, names that were looked up, bytes, or what was asked of a server; so it never
+//! claims a family, however often it looks.
 
+mod looks;
 mod open_files;
 mod sockets;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
-
-use nix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant};
 
 use super::process_scan::{self, ScannedProcess};
-use super::record_layout::{
-    HeaderFields, RecordBuilder, process_exec_body, process_start_body, record_flag, record_kind, segment_tag,
-};
+use super::record_layout::record_flag;
 use super::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus, Selection};
+use looks::Looks;
 
-/// Flags of everything this probe tells.
-const FLAGS: u16 = record_flag::PREEXISTING | record_flag::SAMPLED;
-/// The longest command line that is taken.
-const COMMAND_LINE_MAX: usize = 4096;
+/// Flags of what is there when a selection begins.
+const FOUND: u16 = record_flag::PREEXISTING | record_flag::SAMPLED;
 
-/// Opens the probe on this proc file system.
+/// Opens the probe on this proc file system, to look once at each beginning of a selection.
 #[must_use]
 pub fn open(proc_root: PathBuf) -> Box<dyn Probe> {
-    Box::new(ProcfsProbe { root: proc_root })
+    Box::new(ProcfsProbe { looks: Looks::new(proc_root), again: false })
+}
+
+/// Opens the probe on this proc file system, to look again for as long as something is selected.
+#[must_use]
+pub fn open_polling(proc_root: PathBuf) -> Box<dyn Probe> {
+    Box::new(ProcfsProbe { looks: Looks::new(proc_root), again: true })
 }
 
 struct ProcfsProbe {
-    root: PathBuf,
-}
-
-impl ProcfsProbe {
-    /// The processes of the selection, as one look at the list shows them.
-    fn selected(&self, selection: &Selection) -> Vec<ScannedProcess> {
-        let in_trees = process_scan::trees(&self.root, &selection.process_trees);
-        let own = std::process::id();
-        process_scan::all(&self.root)
-            .into_iter()
-            .filter(|one| one.pid != own)
-            .filter(|one| in_trees.contains(&one.pid) || self.has_uid(one.pid, &selection.user_ids))
-            .collect()
-    }
-
-    fn has_uid(&self, pid: u32, uids: &BTreeSet<u32>) -> bool {
-        !uids.is_empty() && self.ids(pid).is_some_and(|(uid, _)| uids.contains(&uid))
-    }
-
-    /// Real user and group id.
-    fn ids(&self, pid: u32) -> Option<(u32, u32)> {
-        let status = process_scan::process(&self.root, pid)?.status().ok()?;
-        Some((status.ruid, status.rgid))
-    }
-
-    fn describe(&self, slot: SessionSlot, found: &ScannedProcess, time_ns: u64, batch: &mut RawBatch) {
-        // It ended meanwhile: then it has nothing open either.
-        let Some(process) = process_scan::process(&self.root, found.pid) else { return };
-        let Some((uid, gid)) = self.ids(found.pid) else { return };
-        let header = HeaderFields {
-            time_ns,
-            sessions: slot.bit(),
-            start_ns: found.start_ns,
-            tgid: found.pid,
-            tid: found.pid,
-            uid,
-            gid,
-            comm: comm(&found.name),
-        };
-        let parent_start = process_scan::find(&self.root, found.parent).map_or(0, |parent| parent.start_ns);
-        batch.push(
-            &RecordBuilder::new(&header, record_kind::PROCESS_START, FLAGS, process_start_body::SIZE)
-                .body(process_start_body::PARENT_TGID, &found.parent.to_le_bytes())
-                .body(process_start_body::PARENT_START_NS, &parent_start.to_le_bytes())
-                .finish(),
-        );
-        let directory = self.root.join(found.pid.to_string());
-        // Kernel threads have no program; a process that is ending has none any more.
-        if let Ok(program) = std::fs::read_link(directory.join("exe")) {
-            use std::os::unix::ffi::OsStrExt as _;
-            let mut command_line = std::fs::read(directory.join("cmdline")).unwrap_or_default();
-            command_line.truncate(COMMAND_LINE_MAX);
-            batch.push(
-                &RecordBuilder::new(&header, record_kind::PROCESS_EXEC, FLAGS, process_exec_body::SIZE)
-                    .segment(segment_tag::TEXT_PATH, program.as_os_str().as_bytes())
-                    .segment(segment_tag::COMMAND_LINE, &command_line)
-                    .finish(),
-            );
-        }
-        let sockets = open_files::describe(&process, &directory, &header, batch);
-        if !sockets.is_empty() {
-            sockets::describe(&process, &sockets, &header, batch);
-        }
-    }
+    looks: Looks,
+    /// Whether it looks more than once.
+    again: bool,
 }
 
 /// The name as the kernel keeps it: at most 15 bytes and a NUL.
@@ -109,51 +54,64 @@ fn comm(name: &str) -> [u8; 16] {
     bytes
 }
 
-/// The handle of a descriptor that was never seen to be opened. The highest bit keeps it apart from the handles of the
-/// kernel programs, which are times.
-fn handle(fd: i32) -> u64 {
-    1 << 63 | u64::from(fd.cast_unsigned())
-}
-
 impl Probe for ProcfsProbe {
     fn id(&self) -> ProbeId {
         ProbeId::Procfs
     }
 
+    fn traces(&self) -> bool {
+        self.again
+    }
+
     fn statuses(&self) -> Vec<ProbeStatus> {
-        let readable = self.root.join("self").exists() || self.root.join("1").exists();
-        [Family::Process, Family::File, Family::Socket]
+        let root = self.looks.root();
+        let readable = root.join("self").exists() || root.join("1").exists();
+        let status = |family, state, reason| ProbeStatus { probe: ProbeId::Procfs, family, state, reason };
+        let mut statuses: Vec<_> = [Family::Process, Family::File, Family::Socket]
             .into_iter()
-            .map(|family| ProbeStatus {
-                probe: ProbeId::Procfs,
-                family,
-                state: if readable { ProbeState::Partial } else { ProbeState::Unsupported },
-                reason: if readable {
-                    "sampled once, when a session begins".to_owned()
-                } else {
-                    format!("no process is listed in {}: mount the proc file system there", self.root.display())
-                },
+            .map(|family| match (readable, self.again) {
+                (false, _) => status(
+                    family,
+                    ProbeState::Unsupported,
+                    format!("no process is listed in {}: mount the proc file system there", root.display()),
+                ),
+                (true, false) => status(family, ProbeState::Partial, "sampled once, when a session begins".to_owned()),
+                (true, true) => status(family, ProbeState::Partial, sampled(family)),
             })
-            .collect()
+            .collect();
+        if self.again {
+            let blind = "the proc file system shows nothing of binder transactions".to_owned();
+            statuses.extend(
+                [Family::Provider, Family::Service]
+                    .map(|family| status(family, ProbeState::Unsupported, blind.clone())),
+            );
+        }
+        statuses
     }
 
     fn select(&mut self, slot: SessionSlot, selection: &Selection, batch: &mut RawBatch) -> Result<(), ProbeError> {
-        if let Some(absent) = selection.process_trees.iter().find(|pid| process_scan::find(&self.root, **pid).is_none())
-        {
-            return Err(ProbeError::NoSuchProcess(*absent));
-        }
-        let time_ns = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX));
-        for found in self.selected(selection) {
-            self.describe(slot, &found, time_ns, batch);
+        self.looks.begin(slot, selection, batch)?;
+        if !self.again {
+            // Nobody will look again.
+            self.looks.end(slot);
         }
         Ok(())
     }
 
-    fn deselect(&mut self, _slot: SessionSlot, _batch: &mut RawBatch) {}
+    fn deselect(&mut self, slot: SessionSlot, batch: &mut RawBatch) {
+        if self.again {
+            // What happened since the last look, as far as it is still there.
+            self.looks.look(batch);
+            self.looks.end(slot);
+        }
+    }
 
-    fn poll(&mut self, timeout: Duration, _batch: &mut RawBatch) -> Result<PollState, ProbeError> {
-        std::thread::sleep(timeout);
+    fn poll(&mut self, timeout: Duration, batch: &mut RawBatch) -> Result<PollState, ProbeError> {
+        let due = self.looks.due().filter(|_| self.again);
+        std::thread::sleep(due.map_or(timeout, |due| due.saturating_duration_since(Instant::now()).min(timeout)));
+        if due.is_some_and(|due| due <= Instant::now()) {
+            self.looks.look(batch);
+        }
         Ok(PollState::Idle)
     }
 
@@ -162,13 +120,26 @@ impl Probe for ProcfsProbe {
     }
 }
 
+/// What a family loses when it is sampled.
+fn sampled(family: Family) -> String {
+    let unseen = match family {
+        Family::Process => "a process that begins and ends between two looks is not seen, nor how one ended",
+        Family::File => "a file that is open at no look is not seen, nor failed attempts, renames, removals and bytes",
+        _ => "a connection that is open at no look is not seen, nor failed attempts, DNS, TLS and HTTP names and bytes",
+    };
+    let (shortest, longest) = (looks::SHORTEST_INTERVAL.as_millis(), looks::LONGEST_INTERVAL.as_millis());
+    format!("sampled every {shortest} to {longest} ms: {unseen}")
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
     use std::process::{Command, Stdio};
 
-    use super::super::record_layout::{RecordView, file_open_body, socket_body, u16_at, u64_at};
+    use super::super::record_layout::{
+        RecordView, file_open_body, record_kind, segment_tag, socket_body, u16_at, u64_at,
+    };
     use super::*;
 
     fn slot() -> SessionSlot {
@@ -240,7 +211,7 @@ mod tests {
         for view in batch.iter().map(RecordView::new) {
             let header = view.header();
             assert_eq!((header.tgid, header.uid, header.gid, header.start_ns), (42, 10123, 10124, 12_340_000_000));
-            assert_eq!((header.sessions, view.flags()), (1 << 5, FLAGS));
+            assert_eq!((header.sessions, view.flags()), (1 << 5, FOUND));
             assert_eq!(&header.comm, b"com.evil ) app\0\0");
         }
         assert_eq!(texts(&batch, record_kind::PROCESS_EXEC, segment_tag::TEXT_PATH), ["/system/bin/app_process64"]);
@@ -294,5 +265,79 @@ mod tests {
             view.kind() == record_kind::SOCKET_CONNECT && u16_at(view.body(), socket_body::REMOTE + 2) == port
         });
         assert!(connected, "no connection to port {port} among {} records", batch.len());
+    }
+
+    fn polled(probe: &mut dyn Probe, batch: &mut RawBatch, done: impl Fn(&RawBatch) -> bool) {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while !done(batch) {
+            assert!(Instant::now() < give_up, "{} records came, not what was waited for", batch.len());
+            probe.poll(Duration::from_millis(5), batch).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_appears_between_two_looks_is_told_once_and_an_end_is_told() {
+        let root = made_up_proc();
+        let process = root.path().join("42");
+        let mut probe = open_polling(root.path().to_owned());
+        let mut batch = RawBatch::new(probe.id());
+        let selection = Selection { user_ids: [10123].into(), ..Selection::default() };
+        probe.select(slot(), &selection, &mut batch).unwrap();
+        assert_eq!(batch.len(), 5);
+        let mut batch = RawBatch::new(probe.id());
+        std::os::unix::fs::symlink("/data/media/0/DCIM/b.jpg", process.join("fd/11")).unwrap();
+        polled(probe.as_mut(), &mut batch, |batch| !batch.is_empty());
+        assert_eq!(texts(&batch, record_kind::FILE_OPEN, segment_tag::TEXT_PATH), ["/data/media/0/DCIM/b.jpg"]);
+        let first = RecordView::new(batch.iter().next().unwrap());
+        assert_eq!(first.flags(), record_flag::SAMPLED, "it was opened while we looked: not preexisting");
+        // Another file under the same number is another open.
+        std::fs::remove_file(process.join("fd/11")).unwrap();
+        std::os::unix::fs::symlink("/data/media/0/DCIM/c.jpg", process.join("fd/11")).unwrap();
+        polled(probe.as_mut(), &mut batch, |batch| batch.len() > 1);
+        let handles: BTreeSet<u64> =
+            batch.iter().map(|record| u64_at(RecordView::new(record).body(), file_open_body::HANDLE)).collect();
+        assert_eq!((batch.len(), handles.len()), (2, 2));
+        std::fs::remove_dir_all(&process).unwrap();
+        polled(probe.as_mut(), &mut batch, |batch| batch.len() > 2);
+        let last = RecordView::new(batch.iter().last().unwrap());
+        assert_eq!((last.kind(), last.tgid()), (record_kind::PROCESS_EXIT, 42));
+    }
+
+    #[test]
+    fn children_are_followed_after_their_parent_has_gone() {
+        let mut parent = Command::new("sh")
+            .args(["-c", "read go; sh -c 'sleep 30 & echo $!; sleep 0.2'; exit 0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut probe = open_polling(PathBuf::from("/proc"));
+        let mut batch = RawBatch::new(probe.id());
+        let selection = Selection { process_trees: [parent.id()].into(), ..Selection::default() };
+        probe.select(slot(), &selection, &mut batch).unwrap();
+        writeln!(parent.stdin.as_mut().unwrap()).unwrap();
+        let mut orphan = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(parent.stdout.as_mut().unwrap()), &mut orphan)
+            .unwrap();
+        let orphan: u32 = orphan.trim().parse().unwrap();
+        let tells = |batch: &RawBatch, kind: u16, pid: u32| {
+            batch.iter().map(RecordView::new).any(|view| view.kind() == kind && view.tgid() == pid)
+        };
+        polled(probe.as_mut(), &mut batch, |batch| tells(batch, record_kind::PROCESS_START, orphan));
+        parent.wait().unwrap();
+        polled(probe.as_mut(), &mut batch, |batch| tells(batch, record_kind::PROCESS_EXIT, parent.id()));
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(orphan.cast_signed()), nix::sys::signal::Signal::SIGKILL)
+            .unwrap();
+        polled(probe.as_mut(), &mut batch, |batch| tells(batch, record_kind::PROCESS_EXIT, orphan));
+    }
+
+    #[test]
+    fn it_never_claims_a_family() {
+        for probe in [open(PathBuf::from("/proc")), open_polling(PathBuf::from("/proc"))] {
+            for status in probe.statuses() {
+                assert!(!matches!(status.state, ProbeState::Attached | ProbeState::Absent), "{status:?}");
+                assert!(!status.reason.is_empty(), "{status:?}");
+            }
+        }
     }
 }

@@ -7,9 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use procfs::net::{TcpState, UnixState};
 use procfs::process::Process;
 
-use super::super::RawBatch;
 use super::super::record_layout::{HeaderFields, RecordBuilder, record_kind, segment_tag, socket_body, socket_end};
-use super::{FLAGS, handle};
 
 const FAMILY_UNIX: u16 = 1;
 const FAMILY_INET: u16 = 2;
@@ -20,44 +18,59 @@ const PROTOCOL_TCP: u16 = 6;
 const PROTOCOL_UDP: u16 = 17;
 
 /// A row of one of the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Row {
     Inet { kind: u16, socket_type: u16, protocol: u16, local: SocketAddr, remote: SocketAddr },
     Unix { kind: u16, socket_type: u16, name: Vec<u8> },
 }
 
-/// Appends a record for each socket that has an end worth telling.
-pub(super) fn describe(process: &Process, sockets: &[(i32, u64)], header: &HeaderFields, batch: &mut RawBatch) {
+/// A descriptor and the socket under it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Socket {
+    pub(super) fd: i32,
+    inode: u64,
+    row: Row,
+}
+
+/// The sockets that have an end worth telling, of these descriptors with their inodes.
+pub(super) fn list(process: &Process, sockets: &[(i32, u64)]) -> Vec<Socket> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
     let rows = tables(process);
-    for (fd, inode) in sockets {
-        let Some(row) = rows.get(inode) else { continue };
-        let (kind, family, socket_type, protocol) = match row {
-            Row::Inet { kind, socket_type, protocol, local, .. } => {
-                (*kind, if local.is_ipv4() { FAMILY_INET } else { FAMILY_INET6 }, *socket_type, *protocol)
-            }
-            Row::Unix { kind, socket_type, .. } => (*kind, FAMILY_UNIX, *socket_type, 0),
-        };
-        let mut builder = RecordBuilder::new(header, kind, FLAGS, socket_body::SIZE)
-            .body(socket_body::HANDLE, &handle(*fd).to_le_bytes())
-            .body(socket_body::FD, &fd.to_le_bytes())
-            .body(socket_body::FAMILY, &family.to_le_bytes())
-            .body(socket_body::TYPE, &socket_type.to_le_bytes())
-            .body(socket_body::PROTOCOL, &protocol.to_le_bytes());
-        match row {
-            Row::Inet { local, remote, .. } => {
-                builder = builder.body(socket_body::LOCAL, &end(*local));
-                if kind == record_kind::SOCKET_CONNECT {
-                    builder = builder.body(socket_body::REMOTE, &end(*remote));
-                }
-            }
-            Row::Unix { name, .. } => {
-                builder = builder.body(socket_body::LOCAL, &FAMILY_UNIX.to_le_bytes());
-                if !name.is_empty() {
-                    builder = builder.segment(segment_tag::UNIX_LOCAL, name);
-                }
+    let socket = |(fd, inode): &(i32, u64)| Some(Socket { fd: *fd, inode: *inode, row: rows.get(inode)?.clone() });
+    sockets.iter().filter_map(socket).collect()
+}
+
+/// The record of a socket.
+pub(super) fn record(socket: &Socket, header: &HeaderFields, flags: u16, handle: u64) -> Vec<u8> {
+    let (kind, family, socket_type, protocol) = match &socket.row {
+        Row::Inet { kind, socket_type, protocol, local, .. } => {
+            (*kind, if local.is_ipv4() { FAMILY_INET } else { FAMILY_INET6 }, *socket_type, *protocol)
+        }
+        Row::Unix { kind, socket_type, .. } => (*kind, FAMILY_UNIX, *socket_type, 0),
+    };
+    let mut builder = RecordBuilder::new(header, kind, flags, socket_body::SIZE)
+        .body(socket_body::HANDLE, &handle.to_le_bytes())
+        .body(socket_body::FD, &socket.fd.to_le_bytes())
+        .body(socket_body::FAMILY, &family.to_le_bytes())
+        .body(socket_body::TYPE, &socket_type.to_le_bytes())
+        .body(socket_body::PROTOCOL, &protocol.to_le_bytes());
+    match &socket.row {
+        Row::Inet { local, remote, .. } => {
+            builder = builder.body(socket_body::LOCAL, &end(*local));
+            if kind == record_kind::SOCKET_CONNECT {
+                builder = builder.body(socket_body::REMOTE, &end(*remote));
             }
         }
-        batch.push(&builder.finish());
+        Row::Unix { name, .. } => {
+            builder = builder.body(socket_body::LOCAL, &FAMILY_UNIX.to_le_bytes());
+            if !name.is_empty() {
+                builder = builder.segment(segment_tag::UNIX_LOCAL, name);
+            }
+        }
     }
+    builder.finish()
 }
 
 /// The tables by inode. A table that cannot be read (no IPv6, for one) has no rows.

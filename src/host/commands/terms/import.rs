@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::read;
-use super::show::{self, StatementRow};
+use super::show::{self, AccessRow, StatementRow};
 use crate::host::commands::check::ReportFormat;
 use crate::host::commands::terminal::{BAD, FAINT, WARN, harmless, output_error, say, stdout};
 use crate::host::commands::{CommandError, Exit};
 use crate::host::declared_terms::import::{self, ImportError, Imported};
 use crate::host::declared_terms::{
-    Confidence, DeclaredTerms, Head, NotUnderstood, NotUnderstoodReason, Origin, Statement, to_toml,
+    Confidence, DeclaredTerms, Head, Manifest, MayAccess, NotUnderstood, NotUnderstoodReason, Origin, Statement,
+    to_toml,
 };
 use crate::host::ontology::Ontology;
 use crate::host::toml_source::SourceFile;
@@ -24,6 +25,8 @@ enum Form {
     TwoLists,
     /// The CSV export of the Google Play Data safety form
     DataSafety,
+    /// An APK, or an AndroidManifest.xml, compiled or not: what may be accessed; it declares no collection
+    Apk,
     /// A privacy policy in running text, Chinese or English: HTML, Markdown or plain text. Gives drafts to confirm
     Policy,
 }
@@ -71,25 +74,43 @@ struct Report<'a> {
     partial: bool,
     statements: Vec<StatementRow<'a>>,
     not_understood: &'a [NotUnderstood],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    may_access: Vec<AccessRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<&'a Manifest>,
     notes: &'a [String],
 }
 
 pub(super) fn import(command: &ImportCommand, ontology: &Ontology, format: ReportFormat) -> Result<Exit, CommandError> {
-    let (name, bytes) = read::document(&command.file)?;
     let wanted = command.package.as_deref();
-    let imported = match command.form {
-        Form::TwoLists => import::two_lists(&name, &bytes, ontology, wanted),
-        Form::DataSafety => import::data_safety(&name, &bytes, ontology),
-        Form::Policy => import::policy(&name, &bytes, ontology),
+    let imported = if command.form == Form::Apk {
+        let (name, reader) = read::seekable(&command.file)?;
+        import::apk(&name, reader, ontology, wanted)
+    } else {
+        let (name, bytes) = read::document(&command.file)?;
+        match command.form {
+            Form::DataSafety => import::data_safety(&name, &bytes, ontology),
+            Form::Policy => import::policy(&name, &bytes, ontology),
+            Form::TwoLists | Form::Apk => import::two_lists(&name, &bytes, ontology, wanted),
+        }
     }
     .map_err(|error| refused(&error))?;
+    let name = &imported.file;
     let package = wanted.or(imported.package.as_deref()).ok_or_else(|| {
         CommandError::new(Exit::Usage, format!("{name} does not say which app it is about: give --package NAME"))
     })?;
     tell(&imported);
     let mut remarks = vec![format!("Imported from {name}. What was not understood comes first.")];
     remarks.extend(imported.notes.iter().cloned());
-    let head = Head { package, name: command.name.as_deref(), remarks: &remarks, ..Head::default() };
+    let head = Head {
+        package,
+        name: command.name.as_deref().or(imported.name.as_deref()),
+        version: imported.version.as_deref(),
+        remarks: &remarks,
+        may_access: &imported.may_access,
+        manifest: imported.manifest.as_ref(),
+        ..Head::default()
+    };
     match format {
         ReportFormat::Text => {
             let text = to_toml(&head, &imported.statements, &imported.not_understood, ontology);
@@ -102,6 +123,8 @@ pub(super) fn import(command: &ImportCommand, ontology: &Ontology, format: Repor
                 partial: imported.is_partial(),
                 statements: imported.statements.iter().map(|said| StatementRow::new(said, ontology)).collect(),
                 not_understood: &imported.not_understood,
+                may_access: imported.may_access.iter().map(|access| AccessRow::new(access, ontology)).collect(),
+                manifest: imported.manifest.as_ref(),
                 notes: &imported.notes,
             };
             let text = serde_json::to_string_pretty(&report)
@@ -118,11 +141,17 @@ fn tell(imported: &Imported) {
     let failures: Vec<&NotUnderstood> =
         imported.not_understood.iter().filter(|entry| entry.reason.is_failure()).collect();
     let aside = imported.not_understood.len() - failures.len();
-    say(format!(
-        "{file}: {} statements; {} parts not understood, {aside} left aside",
-        imported.statements.len(),
-        failures.len()
-    ));
+    let statements = imported.statements.len();
+    let made = match &imported.manifest {
+        Some(manifest) => format!(
+            "{} permissions, {} components, {} of them exported",
+            imported.may_access.len(),
+            manifest.components.len(),
+            manifest.components.iter().filter(|component| component.exported).count()
+        ),
+        None => format!("{statements} statements"),
+    };
+    say(format!("{file}: {made}; {} parts not understood, {aside} left aside", failures.len()));
     for note in &imported.notes {
         say(format!("{FAINT}note: {}{FAINT:#}", harmless(note)));
     }
@@ -168,6 +197,7 @@ pub(super) fn merge(command: &MergeCommand, ontology: &Ontology, format: ReportF
     let mut statements: Vec<Statement> = Vec::new();
     let mut not_understood: Vec<NotUnderstood> = Vec::new();
     let mut domains = Vec::new();
+    let mut may_access: Vec<MayAccess> = Vec::new();
     let mut repeated = 0_usize;
     for terms in &files {
         for statement in &terms.statements {
@@ -182,11 +212,22 @@ pub(super) fn merge(command: &MergeCommand, ontology: &Ontology, format: ReportF
                 not_understood.push(entry.clone());
             }
         }
+        for access in &terms.may_access {
+            let same = |known: &MayAccess| known.permission == access.permission && known.max_sdk == access.max_sdk;
+            if !may_access.iter().any(same) {
+                may_access.push(access.clone());
+            }
+        }
         for domain in &terms.app.first_party_domains {
             if !domains.contains(domain) {
                 domains.push(domain.clone());
             }
         }
+    }
+    let manifests: Vec<(&str, &Manifest)> =
+        files.iter().filter_map(|terms| Some((terms.file.as_str(), terms.manifest.as_ref()?))).collect();
+    for (file, _) in manifests.iter().skip(1) {
+        say(format!("{WARN}a second manifest{WARN:#}: that of {} was left out", harmless(file)));
     }
     let told = |value: fn(&DeclaredTerms) -> &str| files.iter().map(value).find(|value| !value.is_empty());
     let remarks =
@@ -202,6 +243,8 @@ pub(super) fn merge(command: &MergeCommand, ontology: &Ontology, format: ReportF
         version: told(|terms| &terms.app.version),
         first_party_domains: &domains,
         remarks: &remarks,
+        may_access: &may_access,
+        manifest: manifests.first().map(|(_, manifest)| *manifest),
     };
     let text = to_toml(&head, &statements, &not_understood, ontology);
     say(format!("{} statements from {} files; {repeated} said twice", statements.len(), files.len()));

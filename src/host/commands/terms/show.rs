@@ -10,7 +10,8 @@ use crate::host::commands::check::ReportFormat;
 use crate::host::commands::terminal::{FAINT, STRONG, WARN, harmless, output_error, stdout};
 use crate::host::commands::{CommandError, Exit};
 use crate::host::declared_terms::{
-    self, Act, Asked, Bearing, Claim, Differences, Disclosure, NotUnderstood, Provenance, Statement, Subject,
+    self, Act, Asked, Bearing, Claim, DeclaredTerms, Differences, Disclosure, Manifest, MayAccess, NotUnderstood,
+    Provenance, Statement, Subject,
 };
 use crate::host::ontology::{DataName, Ontology, name_key};
 use crate::host::toml_source::suggest;
@@ -61,6 +62,20 @@ impl<'a> StatementRow<'a> {
     }
 }
 
+/// What a permission opens, as programs read it.
+#[derive(Serialize)]
+pub(super) struct AccessRow<'a> {
+    #[serde(flatten)]
+    access: &'a MayAccess,
+    data_types: Vec<&'a str>,
+}
+
+impl<'a> AccessRow<'a> {
+    pub(super) fn new(access: &'a MayAccess, ontology: &'a Ontology) -> Self {
+        Self { access, data_types: access.data_types.iter().map(|id| ontology.data_types.id_of(*id)).collect() }
+    }
+}
+
 /// Prints a value as JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<Exit, CommandError> {
     let mut out = stdout();
@@ -76,6 +91,10 @@ struct Shown<'a> {
     package: &'a str,
     not_understood: &'a [NotUnderstood],
     statements: Vec<StatementRow<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    may_access: Vec<AccessRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<&'a Manifest>,
 }
 
 pub(super) fn show(file: &Path, ontology: &Ontology, format: ReportFormat) -> Result<Exit, CommandError> {
@@ -86,6 +105,8 @@ pub(super) fn show(file: &Path, ontology: &Ontology, format: ReportFormat) -> Re
             package: &terms.app.package,
             not_understood: &terms.not_understood,
             statements: terms.statements.iter().map(|said| StatementRow::new(said, ontology)).collect(),
+            may_access: terms.may_access.iter().map(|access| AccessRow::new(access, ontology)).collect(),
+            manifest: terms.manifest.as_ref(),
         });
     }
     let mut out = stdout();
@@ -116,10 +137,64 @@ pub(super) fn show(file: &Path, ontology: &Ontology, format: ReportFormat) -> Re
                 statement_lines(&mut out, statement, ontology)?;
             }
         }
+        access_lines(&mut out, &terms, ontology)?;
         out.flush()
     };
     print().map_err(output_error)?;
     Ok(Exit::Ok)
+}
+
+/// What permissions open and what the manifest says: what may be, set apart from what is said to be.
+fn access_lines(out: &mut dyn Write, terms: &DeclaredTerms, ontology: &Ontology) -> std::io::Result<()> {
+    if !terms.may_access.is_empty() {
+        writeln!(out, "\n{STRONG}May be accessed{STRONG:#}, by permissions; no collection is declared by them")?;
+    }
+    let undeclared = terms.undeclared_access(ontology);
+    for access in terms.may_access.iter().filter(|access| !access.data_types.is_empty()) {
+        let ids: Vec<&str> = access.data_types.iter().map(|id| ontology.data_types.id_of(*id)).collect();
+        let until = access.max_sdk.map(|level| format!(", up to API level {level}")).unwrap_or_default();
+        writeln!(out, "  {}: {}{until}", harmless(&access.permission), ids.join(", "))?;
+        if let Some(found) = undeclared.iter().find(|found| found.access == access) {
+            writeln!(out, "      {WARN}{}{WARN:#}", harmless(&found.in_words(ontology)))?;
+        }
+    }
+    let others: Vec<&str> = terms
+        .may_access
+        .iter()
+        .filter(|access| access.data_types.is_empty())
+        .map(|access| access.permission.rsplit('.').next().unwrap_or_default())
+        .collect();
+    if !others.is_empty() {
+        writeln!(out, "  {FAINT}no data that is known: {}{FAINT:#}", harmless(&others.join(", ")))?;
+    }
+    let Some(manifest) = &terms.manifest else { return Ok(()) };
+    writeln!(out, "\n{STRONG}Manifest{STRONG:#}")?;
+    let level = |level: Option<u32>| level.map_or_else(|| "not said".to_owned(), |level| level.to_string());
+    let code = manifest.version_code.map_or_else(|| "not said".to_owned(), |code| code.to_string());
+    writeln!(
+        out,
+        "  version code {code}, API levels: lowest {}, made for {}",
+        level(manifest.min_sdk),
+        level(manifest.target_sdk)
+    )?;
+    for signer in &manifest.signers {
+        writeln!(out, "  signed by certificate {}", harmless(signer))?;
+    }
+    for component in manifest.components.iter().filter(|component| component.exported) {
+        let mut words = vec![format!("exported {} {}", component.kind.as_str().replace('_', " "), component.name)];
+        words.extend((!component.authorities.is_empty()).then(|| format!("as {}", component.authorities.join(", "))));
+        let guards = component.permissions.join(", ");
+        words.push(if guards.is_empty() { "for any app".to_owned() } else { format!("for apps with {guards}") });
+        writeln!(out, "  {}", harmless(&words.join(", ")))?;
+    }
+    for component in manifest.components.iter().filter(|component| !component.foreground_service_types.is_empty()) {
+        let types = component.foreground_service_types.join(", ");
+        writeln!(out, "  foreground service {}: {}", harmless(&component.name), harmless(&types))?;
+    }
+    for query in &manifest.queries {
+        writeln!(out, "  asks to see {}", harmless(query))?;
+    }
+    Ok(())
 }
 
 fn heading(act: Act) -> &'static str {
@@ -228,6 +303,11 @@ pub(super) fn diff(old: &Path, new: &Path, ontology: &Ontology, format: ReportFo
             writeln!(out, "~ {}", in_words(&changed.claim))?;
             writeln!(out, "    was: {}", harmless(&changed.before.join(" | ")))?;
             writeln!(out, "    is:  {}", harmless(&changed.after.join(" | ")))?;
+        }
+        for (sign, permissions) in [('+', &differences.permissions_added), ('-', &differences.permissions_removed)] {
+            for permission in permissions {
+                writeln!(out, "{sign} permission {}", harmless(permission))?;
+            }
         }
         writeln!(
             out,

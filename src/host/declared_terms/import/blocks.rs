@@ -40,6 +40,8 @@ pub(super) struct Table {
     pub(super) number: usize,
     pub(super) line: u32,
     pub(super) cells: Vec<Cell>,
+    /// For each cell, the first row and column that it is at.
+    pub(super) origins: Vec<(usize, usize)>,
     /// For each row and column, the cell.
     pub(super) grid: Vec<Vec<Option<usize>>>,
 }
@@ -52,7 +54,8 @@ const TALLEST: usize = 5_000;
 impl Table {
     /// Lays out rows of cells, each cell with the places it claims.
     pub(super) fn lay_out(number: usize, line: u32, rows: Vec<Vec<Cell>>) -> Self {
-        let mut table = Self { number, line, cells: Vec::new(), grid: vec![Vec::new(); rows.len()] };
+        let mut table =
+            Self { number, line, cells: Vec::new(), origins: Vec::new(), grid: vec![Vec::new(); rows.len()] };
         for (row, cells) in rows.into_iter().enumerate() {
             let mut column = 0;
             for cell in cells {
@@ -65,6 +68,7 @@ impl Table {
                 let (width, height) = (cell.columns.clamp(1, WIDEST), cell.rows.clamp(1, TALLEST));
                 let index = table.cells.len();
                 table.cells.push(cell);
+                table.origins.push((row, column));
                 for places in table.grid.iter_mut().skip(row).take(height) {
                     let end = column.saturating_add(width).min(WIDEST);
                     if places.len() < end {

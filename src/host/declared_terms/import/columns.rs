@@ -63,10 +63,5 @@ pub(super) fn origin_row(table: &Table, index: usize) -> Option<usize> {
 
 /// The first row and column of a cell.
 pub(super) fn place_of(table: &Table, index: usize) -> (usize, usize) {
-    for (row, places) in table.grid.iter().enumerate() {
-        if let Some(column) = places.iter().position(|place| *place == Some(index)) {
-            return (row, column);
-        }
-    }
-    (0, 0)
+    table.origins.get(index).copied().unwrap_or_default()
 }

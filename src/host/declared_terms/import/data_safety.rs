@@ -119,7 +119,7 @@ pub fn data_safety(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Impo
         let line = record.position().map_or(1, csv::Position::line);
         let cell = |index: usize| record.get(index).unwrap_or_default().trim();
         let is_question = is_known(cell(0));
-        if known == 0 && !is_question {
+        if known == 0 && !is_question && !cell(0).starts_with("PSL_") {
             // The heads, in whatever language; more than a few lines of something else are another file.
             if line > 5 {
                 return Err(bad(line, not_an_export(cell(0))));
@@ -366,7 +366,7 @@ impl Form<'_> {
         }
         statements.sort_by_key(|statement| statement.act);
         self.left.sort_by_key(|entry| entry.line);
-        Imported { file: self.file.to_owned(), package: None, statements, not_understood: self.left, notes: self.notes }
+        Imported { notes: self.notes, ..Imported::of(self.file, None, statements, self.left) }
     }
 }
 

@@ -35,6 +35,16 @@ pub enum ImportError {
         /// What was looked for, and the way out.
         what: String,
     },
+    /// A package of an app that cannot be read.
+    #[error("{file}, {at}: {what}")]
+    BadPackage {
+        /// The file.
+        file: String,
+        /// The place in it.
+        at: String,
+        /// What is wrong, and the way out where there is one.
+        what: String,
+    },
     /// Terms of another app than was asked for.
     #[error("{file}, {at}: the document is about {found}, and --package says {wanted}")]
     OtherPackage {

@@ -115,12 +115,48 @@ pub(super) fn is_general(text: &str) -> bool {
 /// Whether a text announces a list of data or of third parties.
 pub(super) fn announces_list(text: &str) -> bool {
     let key = name_key(text);
+    // "豌豆清单同步SDK" is the name of somebody.
+    if key.ends_with("sdk") && !is_general(text) {
+        return false;
+    }
     ["清单", "目录", "名单", "列表", "隐私政策", "声明", "说明"].iter().any(|word| key.contains(word))
         && ["sdk", "第三方", "个人信息", "共享", "收集", "隐私", "合作"].iter().any(|word| key.contains(word))
 }
 
-/// Whether a way of sharing means that the third party's code collects by itself.
-pub(super) fn collects_itself(method: &str) -> bool {
+/// Whether a text tells how data is protected, and not how it gets anywhere: "加密、去标识化".
+pub(super) fn is_protection(text: &str) -> bool {
+    let mut key = name_key(text);
+    let before = key.len();
+    for word in [
+        "去标识化",
+        "匿名化",
+        "加密",
+        "脱敏",
+        "匿名",
+        "传输",
+        "处理",
+        "存储",
+        "方式",
+        "进行",
+        "后",
+        "等",
+        "、",
+        "/",
+        ",",
+        ";",
+        "和",
+        "及",
+        "或",
+        "。",
+    ] {
+        key = key.replace(word, "");
+    }
+    let protects = ["标识化", "匿名", "加密", "脱敏"].iter().any(|word| text.contains(word));
+    key.is_empty() && before > 0 && protects
+}
+
+/// Whether a way of sharing means that the third party's code collects by itself; `None` when it does not tell.
+pub(super) fn collects_itself(method: &str) -> Option<bool> {
     let key = name_key(method);
     let has = |words: &[&str]| words.iter().any(|word| key.contains(word));
     if has(&[
@@ -135,13 +171,13 @@ pub(super) fn collects_itself(method: &str) -> bool {
         "自动收集",
         "本地采集",
     ]) {
-        return true;
+        return Some(true);
     }
     if has(&["接口", "后台", "服务端", "服务器", "传输", "api", "线下", "邮件", "数据对接", "server", "网络提供"])
     {
-        return false;
+        return Some(false);
     }
-    has(&["采集", "收集", "获取"])
+    has(&["采集", "收集", "获取"]).then_some(true)
 }
 
 /// A title without its number: "1、推送通知消息（OPPO推送SDK）".

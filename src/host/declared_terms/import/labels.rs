@@ -48,7 +48,36 @@ pub(super) fn role(label: &str) -> Option<Role> {
     if key.is_empty() || key.chars().count() > longest {
         return None;
     }
-    whole(&key).or_else(|| part(&key))
+    whole(&key).or_else(|| part(&key)).or_else(|| bilingual(&key))
+}
+
+/// A head in two languages, "数据类型 Data types": each half must be a head of its own.
+fn bilingual(key: &str) -> Option<Role> {
+    let (english, chinese): (String, String) = key.chars().partition(char::is_ascii);
+    if english.len() < 3 || chinese.chars().count() < 2 {
+        return None;
+    }
+    let known = |key: &str| whole(key).or_else(|| part(key));
+    known(&english)?;
+    known(&chinese)
+}
+
+/// Whether what stands before a colon can be a label: not the end of something in brackets, and no sentence that
+/// announces what follows.
+pub(super) fn can_be_label(text: &str) -> bool {
+    let mut depth = 0_i32;
+    for character in text.chars() {
+        match character {
+            '(' | '（' => depth += 1,
+            ')' | '）' => depth -= 1,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    let announces = ["以下", "如下", "下列", "下述"].iter().any(|word| name_key(text).contains(word));
+    depth == 0 && !announces
 }
 
 fn whole(key: &str) -> Option<Role> {
@@ -223,7 +252,8 @@ fn part(key: &str) -> Option<Role> {
         return Some(Role::Aside);
     }
     if has(&["包名"]) {
-        return Some(Role::Package);
+        // "SDK名称/包名" has both, and the name tells more.
+        return Some(if key.contains("sdk名称") { Role::Name } else { Role::Package });
     }
     if has(&["目的", "purpose"]) {
         return Some(Role::Purpose);
@@ -342,6 +372,7 @@ pub(super) fn labelled(text: &str) -> (&str, Vec<Labelled<'_>>) {
                     continue;
                 }
                 if let Some(role) = role(label)
+                    && can_be_label(label)
                     && (first || start > 0)
                     && !(found.is_empty()
                         && start > 0
@@ -375,6 +406,8 @@ mod tests {
             ("產品/類型", Role::Name),
             ("第三方公司名称", Role::Company),
             ("SDK提供方", Role::Company),
+            ("SDK名称/包名", Role::Name),
+            ("SDK包名", Role::Package),
             ("第三方名称", Role::ThirdParty),
             ("共享信息名称", Role::Data),
             ("收集的个人信息类型", Role::Data),
@@ -393,10 +426,12 @@ mod tests {
             ("適用系統", Role::System),
             ("数据是否去标识化传输", Role::Aside),
             ("Personal information collected", Role::Data),
+            ("数据类型\nData types", Role::Category),
+            ("使用目的与场景 Purpose", Role::Purpose),
         ] {
             assert_eq!(role(head), Some(wanted), "{head}");
         }
-        for head in ["设备信息", "微信SDK采集了什么东西我们不知道所以写得很长很长", "", "IMEI"]
+        for head in ["App信息", "设备信息", "微信SDK采集了什么东西我们不知道所以写得很长很长", "", "IMEI"]
         {
             assert_ne!(role(head), Some(Role::Data), "{head}");
         }
@@ -421,5 +456,7 @@ mod tests {
         assert_eq!(labelled("【使用场景】分享时").1[0].value, "分享时");
         assert!(labelled("我们会收集：很多").1.is_empty());
         assert!(labelled("设备信息：IMEI").1.is_empty());
+        assert!(labelled("网络信息（网络类型、IP 地址）：用于联网").1.is_empty());
+        assert!(labelled("我们可能会收集您的以下个人信息：").1.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Declared terms in the forms they really come in, to statements with the place where each was said.
 //!
 //! * **In:** the bytes of a document: the two lists that apps publish in China as HTML or text
-//!   ([`two_lists`]), the export of the Google Play Data safety form ([`data_safety`]), or a policy in running text
+//!   ([`two_lists`]), an APK or a manifest ([`apk`()]), the export of the Google Play Data safety form ([`data_safety`]), or a policy in running text
 //!   ([`policy`()]), which gives drafts only. **Out:** [`Imported`]:
 //!   statements, and everything that was not understood.
 //! * **May import:** `host::declared_terms`, `host::ontology`; no file and no clock.
@@ -9,6 +9,7 @@
 //!
 //! `docs/HOW-TO-ADD-A-TERMS-IMPORTER.md` leads through it.
 
+mod apk;
 mod blocks;
 mod columns;
 mod data;
@@ -23,12 +24,13 @@ mod policy;
 mod text;
 mod words;
 
+pub use apk::apk;
 pub use data_safety::data_safety;
 pub use error::ImportError;
 pub use policy::policy;
 pub use text::LARGEST_DOCUMENT;
 
-use super::{NotUnderstood, NotUnderstoodReason, Statement};
+use super::{Manifest, MayAccess, NotUnderstood, NotUnderstoodReason, Statement};
 use crate::host::ontology::Ontology;
 
 /// What was read from a document.
@@ -38,15 +40,38 @@ pub struct Imported {
     pub file: String,
     /// The package that the document says it is about.
     pub package: Option<String>,
+    /// The name of the app, when the document is one of the app itself.
+    pub name: Option<String>,
+    /// The version of the app, likewise.
+    pub version: Option<String>,
     /// What it says.
     pub statements: Vec<Statement>,
     /// What was not understood, in the order of the document.
     pub not_understood: Vec<NotUnderstood>,
+    /// What permissions open.
+    pub may_access: Vec<MayAccess>,
+    /// What an app's manifest says besides.
+    pub manifest: Option<Manifest>,
     /// What people should know of how it was read.
     pub notes: Vec<String>,
 }
 
 impl Imported {
+    /// What a document says that is none of an app itself.
+    fn of(file: &str, package: Option<String>, statements: Vec<Statement>, not_understood: Vec<NotUnderstood>) -> Self {
+        Self {
+            file: file.to_owned(),
+            package,
+            name: None,
+            version: None,
+            statements,
+            not_understood,
+            may_access: Vec::new(),
+            manifest: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether a part that should have become statements did not.
     #[must_use]
     pub fn is_partial(&self) -> bool {
@@ -114,11 +139,6 @@ pub fn two_lists(
             found.unknown_parties.join(", ")
         ));
     }
-    Ok(Imported {
-        file: file.to_owned(),
-        package: found.package.map(|(package, _)| package),
-        statements: found.statements,
-        not_understood: found.not_understood,
-        notes,
-    })
+    let package = found.package.map(|(package, _)| package);
+    Ok(Imported { notes, ..Imported::of(file, package, found.statements, found.not_understood) })
 }

@@ -64,13 +64,7 @@ pub fn policy(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Imported,
             "{tables} tables: only whole sentences in their cells were read; `candor terms import two-lists` reads tables"
         ));
     }
-    Ok(Imported {
-        file: file.to_owned(),
-        package: None,
-        statements: reader.statements,
-        not_understood: reader.not_understood,
-        notes,
-    })
+    Ok(Imported { notes, ..Imported::of(file, None, reader.statements, reader.not_understood) })
 }
 
 /// What a heading or a sentence that ends in a colon announces: the entries below are its objects.

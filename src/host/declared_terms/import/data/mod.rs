@@ -1,9 +1,17 @@
 //! A cell that lists data types, taken apart: every piece becomes data types, or is given back as not understood.
 
+mod pieces;
+mod remarks;
+mod systems;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::words::{BEFORE, BEHIND, BETWEEN, DENIALS, NOTES, TAILS};
+use self::pieces::{Piece, pieces, strip_number};
+use self::remarks::{is_noun, is_values, says_none};
+pub(super) use self::systems::{System, bare_system_heading, system_in};
+use self::systems::{bare_system, leading_system};
+use super::words::{BEFORE, BEHIND, BETWEEN, DENIALS, NOTES};
 use crate::host::declared_terms::{Confidence, NotUnderstoodReason};
 use crate::host::ontology::{DataName, DataTypes, TypeId, is_ignored, name_key, plain};
 
@@ -42,255 +50,6 @@ impl DataCell {
             self.left.push((wording.to_owned(), reason));
         }
     }
-}
-
-/// The system that a text speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum System {
-    /// Android, alone or with others.
-    Android,
-    /// Another one only.
-    Other,
-}
-
-/// The systems that a text names; `None` when it names none.
-pub(super) fn system_in(text: &str) -> Option<System> {
-    let key = name_key(text);
-    let has = |names: &[&str]| names.iter().any(|name| key.contains(name));
-    if has(&["android", "安卓", "双端", "全端", "全平台"]) {
-        return Some(System::Android);
-    }
-    has(&["ios", "苹果", "iphone", "ipad", "鸿蒙", "harmony", "小程序端"]).then_some(System::Other)
-}
-
-/// The system when the text says nothing else: "仅iOS端", "Android系统：".
-fn bare_system(text: &str) -> Option<System> {
-    let system = system_in(text)?;
-    let mut key = name_key(text);
-    for word in [
-        "android",
-        "安卓",
-        "双端",
-        "全端",
-        "全平台",
-        "iphone",
-        "ipados",
-        "ipad",
-        "ios",
-        "苹果",
-        "鸿蒙",
-        "harmonyos",
-        "系统",
-        "操作",
-        "平台",
-        "设备",
-        "用户",
-        "客户",
-        "仅限",
-        "适用于",
-        "适用",
-        "仅",
-        "只",
-        "限",
-        "端",
-        "版",
-        "支持",
-        "收集",
-        "采集",
-        "下",
-        "如",
-        "和",
-        "及",
-        "与",
-        "for",
-        "only",
-        "on",
-        "、",
-        "/",
-        ",",
-        "，",
-        ":",
-        "：",
-        "(",
-        ")",
-    ] {
-        key = key.replace(word, "");
-    }
-    key.is_empty().then_some(system)
-}
-
-/// Whether a heading names a system and nothing else: "一、Android端".
-pub(super) fn bare_system_heading(text: &str) -> bool {
-    let text = text.trim_start_matches(|character: char| {
-        character.is_ascii_digit() || "一二三四五六七八九十、.（）() ".contains(character)
-    });
-    bare_system(text).is_some()
-}
-
-/// A piece between separators: words, what stands in brackets behind them, and whether a colon ends it.
-#[derive(Debug, Clone, Default)]
-struct Piece {
-    head: String,
-    groups: Vec<String>,
-    /// What follows belongs to it, up to the next one of these or the end of the line.
-    is_label: bool,
-    /// A strong separator follows: the end of a line or a sentence.
-    ends: bool,
-    /// It stood in thick brackets, which set it off from what follows.
-    marker: bool,
-}
-
-fn closing(open: char) -> Option<char> {
-    Some(match open {
-        '(' | '（' => ')',
-        '[' | '［' => ']',
-        '{' | '｛' => '}',
-        '〔' => '〕',
-        '<' | '〈' | '《' => '>',
-        _ => return None,
-    })
-}
-
-fn closes(character: char) -> Option<char> {
-    Some(match character {
-        ')' | '）' => ')',
-        ']' | '］' => ']',
-        '}' | '｝' => '}',
-        '〕' => '〕',
-        '>' | '〉' | '》' => '>',
-        _ => return None,
-    })
-}
-
-/// The end (exclusive, without the bracket) of what a bracket at `open` encloses, and where to go on.
-fn enclosed(characters: &[char], open: usize) -> (usize, usize) {
-    let mut depth = 0_usize;
-    for (index, character) in characters.iter().enumerate().skip(open) {
-        if matches!(character, '(' | '（' | '[' | '［' | '{' | '｛' | '〔') {
-            depth += 1;
-        } else if matches!(closes(*character), Some(close) if close != '>') {
-            // Pages mix the widths of brackets, and kinds of them, so that any close ends any open.
-            depth = depth.saturating_sub(1);
-            if depth == 0 {
-                return (index, index + 1);
-            }
-        }
-    }
-    // Never closed: up to the end of the line.
-    let end =
-        characters.iter().skip(open).position(|character| *character == '\n').map_or(characters.len(), |at| open + at);
-    (end, end)
-}
-
-fn pieces(text: &str) -> Vec<Piece> {
-    let characters: Vec<char> = text.chars().collect();
-    let mut out: Vec<Piece> = Vec::new();
-    let mut piece = Piece::default();
-    let finish = |piece: &mut Piece, out: &mut Vec<Piece>, ends: bool| {
-        let mut done = std::mem::take(piece);
-        done.ends = ends;
-        // "1、" before an entry.
-        if !ends && done.groups.is_empty() && done.head.trim().chars().all(|character| character.is_ascii_digit()) {
-            return;
-        }
-        if !done.head.trim().is_empty() || !done.groups.is_empty() {
-            out.push(done);
-        } else if ends && let Some(last) = out.last_mut() {
-            last.ends = true;
-        }
-    };
-    let mut index = 0;
-    while let Some(character) = characters.get(index).copied() {
-        index += 1;
-        match character {
-            '(' | '（' | '[' | '［' | '{' | '｛' | '〔' if closing(character).is_some() => {
-                let (end, next) = enclosed(&characters, index - 1);
-                let inner: String = characters.get(index..end).unwrap_or_default().iter().collect();
-                index = next;
-                // A number in brackets begins an entry.
-                let number = inner.chars().count() <= 3
-                    && inner
-                        .chars()
-                        .all(|character| character.is_numeric() || "一二三四五六七八九十".contains(character));
-                if number && piece.groups.is_empty() && piece.head.trim().is_empty() {
-                    continue;
-                }
-                if number && (piece.head.ends_with([' ', '\n']) || !piece.groups.is_empty()) {
-                    finish(&mut piece, &mut out, true);
-                    continue;
-                }
-                piece.groups.push(inner);
-            }
-            '【' | '〖' => {
-                finish(&mut piece, &mut out, true);
-                let end = characters.iter().skip(index).position(|close| matches!(close, '】' | '〗'));
-                let end = end.map_or(characters.len(), |at| index + at);
-                let inner: String = characters.get(index..end).unwrap_or_default().iter().collect();
-                index = end + 1;
-                out.push(Piece { head: inner, is_label: true, marker: true, ..Piece::default() });
-            }
-            '、' | '，' | ',' | '/' | '／' | '|' | '｜' | '•' | '●' | '■' | '◆' | '○' | '·' | '▪' | '\\' | '､' =>
-            {
-                finish(&mut piece, &mut out, false);
-            }
-            ';' | '；' | '\n' | '。' => finish(&mut piece, &mut out, true),
-            ':' | '：' => {
-                if piece.head.trim().is_empty() && piece.groups.is_empty() {
-                    // Behind a marker, or stray.
-                    continue;
-                }
-                piece.is_label = true;
-                finish(&mut piece, &mut out, false);
-            }
-            other => {
-                // What follows a bracket without a separator is a piece of its own, unless it only rounds the words off.
-                if !piece.groups.is_empty() && !other.is_whitespace() {
-                    let rest: String = characters.get(index - 1..).unwrap_or_default().iter().take(6).collect();
-                    match TAILS.iter().find(|tail| rest.starts_with(**tail)) {
-                        Some(tail) => {
-                            index += tail.chars().count() - 1;
-                            continue;
-                        }
-                        None => finish(&mut piece, &mut out, false),
-                    }
-                }
-                piece.head.push(other);
-            }
-        }
-    }
-    finish(&mut piece, &mut out, true);
-    out
-}
-
-/// What says that there is nothing.
-fn says_none(key: &str) -> bool {
-    matches!(
-        key,
-        "无" | "不涉及"
-            | "暂无"
-            | "没有"
-            | "不收集"
-            | "不收集个人信息"
-            | "不涉及个人信息"
-            | "未收集"
-            | "none"
-            | "n/a"
-            | "na"
-            | "—"
-            | "——"
-            | "/"
-            | ""
-            | "不收集任何个人信息"
-            | "不采集"
-            | "不共享"
-            | "不共享个人信息"
-            | "无个人信息"
-            | "不采集个人信息"
-            | "不会收集个人信息"
-            | "不收集用户个人信息"
-            | "\\"
-            | "不收集用户信息"
-    )
 }
 
 /// What a piece of words is.
@@ -360,7 +119,7 @@ impl<'a> Reader<'a> {
 
     fn list(&self, text: &str, outer: Option<System>, depth: usize, cell: &mut DataCell) {
         let mut system = outer;
-        let pieces = pieces(text);
+        let pieces = self.whole_names(pieces(text));
         let mut index = 0;
         while let Some(piece) = pieces.get(index) {
             index += 1;
@@ -398,6 +157,27 @@ impl<'a> Reader<'a> {
             }
             self.piece(piece, system, depth, cell);
         }
+    }
+
+    /// Puts names together that brackets cut in two, when only the whole is known or means something else.
+    fn whole_names(&self, pieces: Vec<Piece>) -> Vec<Piece> {
+        let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            if piece.joined
+                && !piece.is_label
+                && piece.groups.is_empty()
+                && let Some(before) = out.last_mut()
+                && !matches!(self.meaning(strip_number(&before.head)), Meaning::Types(..))
+            {
+                let whole = format!("{}{}", strip_number(&before.head), piece.head.trim());
+                if matches!(self.exact(&name_key(&whole)), Some(Meaning::Types(..))) {
+                    (before.head, before.ends, before.split) = (whole, piece.ends, true);
+                    continue;
+                }
+            }
+            out.push(piece);
+        }
+        out
     }
 
     /// Reads what stands behind a label, up to the next label or the end of the sentence; gives the index of what
@@ -474,6 +254,10 @@ impl<'a> Reader<'a> {
             } else {
                 members.leave(group, NotUnderstoodReason::UnknownDataType);
             }
+        }
+        if piece.split {
+            open = true;
+            members.left.clear();
         }
         let denial = DENIALS.iter().find_map(|denial| head.strip_prefix(denial));
         let words = denial.unwrap_or(head);
@@ -661,133 +445,16 @@ impl<'a> Reader<'a> {
             let boundary =
                 !(characters.get(start - 1)?.is_ascii_alphanumeric() && characters.get(start)?.is_ascii_alphanumeric());
             let long_enough = characters.len() - start >= 3;
+            // What is left out in front may be no data: nothing vanishes.
+            let front = || characters.iter().take(start).collect::<String>();
             match self.types.named(&rest) {
-                Some(DataName::Type(id)) if boundary && long_enough => {
+                Some(DataName::Type(id)) if boundary && long_enough && !names_data(&front(), self.types) => {
                     Some(Meaning::Types(vec![id], Confidence::Guessed))
                 }
                 _ => None,
             }
         })
     }
-}
-
-/// "1. ", "(2)", "①", "a)" at the beginning.
-fn strip_number(text: &str) -> &str {
-    let text = text.trim().trim_start_matches(|character: char| {
-        ('①'..='⑳').contains(&character) || matches!(character, '-' | '*' | '—' | '–')
-    });
-    let text = text.trim();
-    let digits = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    if digits.len() < text.len() {
-        let rest = digits.trim_start_matches(['.', '．', ')', '）', '、', ' ']);
-        // "4G" and "2.4GHz" are no numbered entries.
-        if rest.len() < digits.len()
-            && !rest.is_empty()
-            && !rest.starts_with(|character: char| character.is_ascii_digit())
-        {
-            return rest.trim();
-        }
-    }
-    text
-}
-
-/// "iOS如IDFV", "Android 端收集 IMEI": the system, and the words without it.
-fn leading_system(head: &str) -> Option<(System, &str)> {
-    const NAMES: &[(&str, System)] = &[
-        ("android", System::Android),
-        ("安卓", System::Android),
-        ("ios", System::Other),
-        ("苹果", System::Other),
-        ("鸿蒙", System::Other),
-    ];
-    let lower = head.to_ascii_lowercase();
-    let trimmed = lower.trim_start_matches(['仅', '在', ' ']);
-    let skipped = lower.len() - trimmed.len();
-    let (name, system) = NAMES.iter().find(|(name, _)| trimmed.starts_with(name))?;
-    let mut rest = head.get(skipped + name.len()..)?;
-    // "AndroidID" and "Android ID" are names.
-    let key = name_key(rest);
-    if key.starts_with("id") || key.starts_with("标识") || key.starts_with("版本") || key.is_empty() {
-        return None;
-    }
-    let before = rest;
-    for word in ["系统", "操作系统", "平台", "设备", "用户", "版", "端", "客户端", "手机"] {
-        rest = rest.trim_start().strip_prefix(word).unwrap_or(rest);
-    }
-    for word in ["下", "中", "上", "如", "收集", "采集", "会收集", "包括", "：", ":", "的"] {
-        rest = rest.trim_start().strip_prefix(word).unwrap_or(rest);
-    }
-    // Without a word between, "安卓版本号" or "Android广告标识" is one name.
-    (rest.len() < before.trim_start().len() && !rest.trim().is_empty()).then_some((*system, rest.trim()))
-}
-
-/// Whether words can be the name of a thing, rather than tell something about one.
-fn is_noun(words: &str) -> bool {
-    let key = name_key(words);
-    let telling = [
-        "用于",
-        "为了",
-        "以便",
-        "如果",
-        "不",
-        "可以",
-        "将",
-        "会",
-        "时",
-        "是否",
-        "需要",
-        "通过",
-        "根据",
-        "仅",
-        "您",
-        "我们",
-        "请",
-        "具体",
-        "因",
-        "取决",
-        "版本不同",
-    ];
-    key.chars().count() <= 12 && !telling.iter().any(|word| key.contains(word))
-}
-
-/// Whether brackets hold values of a connection, such as "WiFi、4G".
-fn is_values(group: &str) -> bool {
-    let mut values = group
-        .split(['、', '/', ',', '，', ';', '；', ' ', '／', '|'])
-        .map(name_key)
-        .filter(|value| !value.is_empty())
-        .peekable();
-    let value = |value: String| {
-        let value = ["例如", "比如", "包括", "如"]
-            .iter()
-            .find_map(|word| value.strip_prefix(word))
-            .unwrap_or(&value)
-            .to_owned();
-        let value = value.trim_end_matches('等').to_owned();
-        matches!(
-            value.as_str(),
-            "" | "wifi"
-                | "wlan"
-                | "2g"
-                | "3g"
-                | "4g"
-                | "5g"
-                | "lte"
-                | "移动网络"
-                | "移动数据"
-                | "移动"
-                | "联通"
-                | "电信"
-                | "有线"
-                | "蜂窝"
-                | "蜂窝网络"
-                | "无线"
-                | "男"
-                | "女"
-                | "数据网络"
-        )
-    };
-    values.peek().is_some() && values.all(value)
 }
 
 #[cfg(test)]
@@ -822,6 +489,7 @@ mod tests {
             "IMEI和MAC地址及Android ID",
             "1. IMEI\n2. MAC地址\n3. Android ID",
             "(1) IMEI (2) MAC地址 (3) Android ID",
+            "1.IMEI 2.MAC地址 3.Android ID",
             "设备标识：IMEI、MAC地址、Android ID",
             "ＩＭＥＩ、設備MAC地址、Ａｎｄｒｏｉｄ ＩＤ",
             "获取您的IMEI、设备的MAC地址、读取Android ID信息",
@@ -860,6 +528,9 @@ mod tests {
         assert_eq!(left("IMEI、量子频谱、位置信息"), ["量子频谱"]);
         assert_eq!(left("设备信息（量子频谱）"), ["量子频谱"]);
         assert_eq!(ids("网络类型（WiFi/4G）"), ["network.type"]);
+        assert_eq!(ids("第三方（微信、QQ）账号信息、手机号"), ["account.third_party", "phone_number"]);
+        assert_eq!(ids("IMEI、OAID及其他设备相关信息"), ["id.imei", "id.oaid", "device_info"]);
+        assert_eq!(left("通讯录之外的位置信息"), ["通讯录之外的位置信息"]);
         assert!(read("不涉及", types(), None).says_none);
         let denied = read("不收集通讯录", types(), None);
         assert!(denied.types.is_empty() && denied.denied.len() == 1);

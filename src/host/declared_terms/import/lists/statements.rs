@@ -1,0 +1,280 @@
+//! Entries to statements.
+
+use super::super::data::{System, system_in};
+use super::super::headings::{
+    announces_list, collects_itself, is_general, is_nothing, is_protection, is_the_app, title_words,
+};
+use super::super::labels::Role;
+use super::{Entry, Field, ListKind, Lists, is_package, one_line};
+use crate::host::declared_terms::{
+    Act, Confidence, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
+};
+use crate::host::ontology::{RecipientId, name_key};
+
+impl Lists<'_> {
+    /// Turns an entry into statements; says whether the title was needed for it. What names data or an SDK, and is neither
+    /// in a statement nor given back after that, is given back whole.
+    pub(super) fn emit(&mut self, entry: &Entry, surest: Confidence) -> bool {
+        let (statements, left) = (self.found.statements.len(), self.found.not_understood.len());
+        let used = self.say(entry, surest);
+        for (field, reason) in self.unaccounted(entry, statements, left) {
+            self.leave(&field.at, field.line, &field.value, reason);
+        }
+        used
+    }
+
+    /// The fields of an entry of which nothing came, with the reason to give them back for. `statements` and `left` are
+    /// how many there were before the entry.
+    fn unaccounted(&self, entry: &Entry, statements: usize, left: usize) -> Vec<(Field, NotUnderstoodReason)> {
+        let new = self.found.statements.get(statements..).unwrap_or_default();
+        let said: Vec<String> = new
+            .iter()
+            .flat_map(|statement| {
+                let origin = statement.place.origin.as_ref().map(|origin| origin.wording.as_str());
+                let texts = statement.purposes.iter().chain(&statement.scenes).map(String::as_str);
+                texts.chain(statement.method.as_deref()).chain(statement.retention.as_deref()).chain(origin)
+            })
+            .map(one_line)
+            .collect();
+        let back = self.found.not_understood.get(left..).unwrap_or_default();
+        let elsewhere = new.is_empty() && back.iter().any(|back| back.reason == NotUnderstoodReason::OtherSystem);
+        let mut found = Vec::new();
+        for field in &entry.fields {
+            let text = one_line(&field.value);
+            let names_sdk = name_key(&text).contains("sdk") && !is_package(&text);
+            if !names_sdk && !self.lists_data(&text) {
+                continue;
+            }
+            let in_pieces = |back: &NotUnderstood| field.role == Role::Data && back.at == field.at;
+            let accounted = said.iter().any(|said| said.contains(title_words(&text)))
+                || back.iter().any(|back| back.wording.contains(&text) || in_pieces(back));
+            let link = text.contains("://") || ["隐私", "政策", "协议", "声明"].iter().any(|word| text.contains(word));
+            if accounted || (field.role == Role::Aside && link) {
+                continue;
+            }
+            let reason = match field.role {
+                _ if elsewhere => NotUnderstoodReason::OtherSystem,
+                Role::Permission => NotUnderstoodReason::Permission,
+                Role::Aside => NotUnderstoodReason::Prose,
+                _ => NotUnderstoodReason::NoLabel,
+            };
+            found.push((field.clone(), reason));
+        }
+        found
+    }
+
+    fn say(&mut self, entry: &Entry, surest: Confidence) -> bool {
+        let mut entry = entry.clone();
+        // A kind of data is data where nothing else is.
+        if !entry.of(Role::Data).any(|field| !is_nothing(&field.value)) {
+            entry
+                .fields
+                .iter_mut()
+                .filter(|field| field.role == Role::Category)
+                .for_each(|field| field.role = Role::Data);
+        }
+        let named: Vec<Field> = [Role::Name, Role::ThirdParty, Role::Company]
+            .iter()
+            .flat_map(|role| entry.of(*role).cloned().collect::<Vec<_>>())
+            .filter(|field| !is_nothing(&field.value))
+            .collect();
+        let mut title_used = false;
+        // "第三方名称" below the name of an SDK is its company.
+        let title_names = entry.title.as_ref().is_some_and(|title| {
+            self.names_party(&title.text) && !is_general(&title.text) && !announces_list(&title.text)
+        });
+        let mut named = named;
+        if title_names && !named.iter().any(|field| field.role == Role::Name) {
+            named.iter_mut().for_each(|field| field.role = Role::Company);
+        }
+        let mut party_text = named
+            .iter()
+            .find(|field| field.role != Role::Company)
+            .map(|field| title_words(&one_line(&field.value)).to_owned());
+        let title = entry.title.as_ref().filter(|title| !is_general(&title.text) && !announces_list(&title.text));
+        if party_text.is_none()
+            && let Some(title) = title
+            && (!named.is_empty()
+                || self.kind == ListKind::Shared
+                || self.names_party(&title.text)
+                || entry.has(Role::Company))
+        {
+            party_text = Some(one_line(title_words(&title.text)));
+            title_used = true;
+        }
+        let company_text = named.iter().find(|field| field.role == Role::Company).map(|field| one_line(&field.value));
+        let party_text = party_text.or_else(|| company_text.clone());
+        let own = party_text.as_deref().is_some_and(is_the_app);
+        let third = party_text.filter(|_| !own);
+
+        let said_system = entry.texts(Role::System).iter().find_map(|text| system_in(text));
+        let in_name = third.as_deref().or(title.map(|title| title.text.as_str())).and_then(system_in);
+        let system = said_system.or(in_name).or(self.system);
+        self.found.tells_systems |= said_system.or(in_name).is_some();
+
+        for field in entry.of(Role::Permission).cloned().collect::<Vec<_>>() {
+            if self.lists_data(&field.value) {
+                self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::Permission);
+            }
+        }
+        for field in entry.of(Role::Aside).cloned().collect::<Vec<_>>() {
+            let link = field.value.contains("://") || field.value.contains("隐私") || field.value.contains("政策");
+            if !link && self.lists_data(&field.value) {
+                self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::NoLabel);
+            }
+        }
+
+        // A column of its own for another system.
+        let (elsewhere, data_fields): (Vec<Field>, Vec<Field>) =
+            entry.of(Role::Data).cloned().partition(|field| system_in(&field.label) == Some(System::Other));
+        for field in elsewhere.iter().filter(|field| !is_nothing(&field.value)) {
+            self.found.tells_systems = true;
+            self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::OtherSystem);
+        }
+        let says_here = |field: &Field| field.role == Role::Data && system_in(&field.label) != Some(System::Other);
+        if !elsewhere.is_empty() && !entry.fields.iter().any(says_here) {
+            if let Some(third) = &third {
+                self.leave(&entry.at, entry.line, third, NotUnderstoodReason::OtherSystem);
+            }
+            return title_used;
+        }
+        if third.is_none() && data_fields.is_empty() {
+            // Purposes and companies of nothing.
+            for field in &entry.fields {
+                if !matches!(field.role, Role::Aside | Role::Permission | Role::System) {
+                    self.leave_if_telling(&field.at, field.line, &field.value.clone(), NotUnderstoodReason::NoLabel);
+                }
+            }
+            return title_used;
+        }
+        if system == Some(System::Other) {
+            self.found.tells_systems = true;
+            let words: Vec<String> =
+                third.iter().cloned().chain(data_fields.iter().map(|field| one_line(&field.value))).collect();
+            self.leave(&entry.at, entry.line, &words.join(": "), NotUnderstoodReason::OtherSystem);
+            return title_used;
+        }
+
+        let mut types = Vec::new();
+        let mut denied = Vec::new();
+        let mut confidence = surest;
+        for field in &data_fields {
+            let cell = self.reader.read(&field.value, system);
+            self.found.tells_systems |= cell.tells_systems;
+            if third.is_none()
+                && !own
+                && self.kind == ListKind::Shared
+                && (!cell.types.is_empty() || !cell.left.is_empty())
+            {
+                self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::NoThirdParty);
+                continue;
+            }
+            confidence = confidence.max(cell.confidence.unwrap_or(surest));
+            for id in cell.types {
+                if !types.contains(&id) {
+                    types.push(id);
+                }
+            }
+            for (wording, reason) in cell.left {
+                self.leave(&field.at, field.line, &wording, reason);
+            }
+            if !cell.denied.is_empty() {
+                if third.is_some() {
+                    self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::Denial);
+                } else {
+                    denied.extend(cell.denied);
+                }
+            }
+        }
+
+        let mut statement = Statement::new(Act::Collect, self.place(&entry, &data_fields, third.as_deref()));
+        statement.purposes = entry.texts(Role::Purpose);
+        statement.scenes = entry.texts(Role::Scene);
+        statement.method = entry.texts(Role::Method).into_iter().find(|method| !is_protection(method));
+        statement.retention = entry.texts(Role::Retention).into_iter().next();
+        statement.data_types = types;
+        if !denied.is_empty() {
+            let mut denial = Statement::new(Act::NotCollect, statement.place.clone());
+            denied.dedup();
+            denial.data_types = denied;
+            set_confidence(&mut denial, confidence);
+            self.found.statements.push(denial);
+        }
+        let Some(third) = third else {
+            if !statement.data_types.is_empty() {
+                set_confidence(&mut statement, confidence);
+                self.found.statements.push(statement);
+            }
+            return title_used;
+        };
+        let package = entry.texts(Role::Package).into_iter().next();
+        let (known, sure) = self.recipient(&third, company_text.as_deref(), package.as_deref());
+        let name = known
+            .and_then(|id| self.ontology.recipients.get(id))
+            .map_or_else(|| third.clone(), |recipient| recipient.id.clone());
+        if known.is_none() && !self.found.unknown_parties.contains(&name) {
+            self.found.unknown_parties.push(name.clone());
+        }
+        let party = Party { name, known, domains: Vec::new() };
+        let is_sdk = statement.method.as_deref().and_then(collects_itself).unwrap_or_else(|| {
+            let said = name_key(&third).contains("sdk")
+                || entry.fields.iter().any(|field| field.role == Role::Name && name_key(&field.label).contains("sdk"));
+            said || title.is_some_and(|title| name_key(&title.text).contains("sdk")) || self.of_sdks
+        });
+        if is_sdk {
+            statement.subject = Subject::ThirdParty(party);
+        } else {
+            statement.act = Act::Share;
+            statement.recipient = Some(party);
+        }
+        set_confidence(&mut statement, confidence.max(sure));
+        self.found.statements.push(statement);
+        title_used
+    }
+
+    fn place(&self, entry: &Entry, data_fields: &[Field], third: Option<&str>) -> Provenance {
+        let data: Vec<String> = data_fields.iter().map(|field| one_line(&field.value)).collect();
+        let mut wording = data.join("; ");
+        // The heading over the data.
+        for kind in entry.texts(Role::Category) {
+            wording = format!("{kind}: {wording}");
+        }
+        if let Some(third) = third {
+            wording = if wording.is_empty() { third.to_owned() } else { format!("{third}: {wording}") };
+        }
+        let line = Some(entry.line.max(1));
+        let origin = Origin {
+            file: self.file.to_owned(),
+            at: entry.at.clone(),
+            line,
+            wording,
+            confidence: Confidence::Structured,
+        };
+        Provenance { file: self.file.to_owned(), line: entry.line.max(1), origin: Some(Box::new(origin)) }
+    }
+
+    /// The recipient that is meant, and how sure that is.
+    fn recipient(&self, name: &str, company: Option<&str>, package: Option<&str>) -> (Option<RecipientId>, Confidence) {
+        let recipients = &self.ontology.recipients;
+        if let Some(id) = recipients.find(name) {
+            return (Some(id), Confidence::Structured);
+        }
+        if let Some(id) = recipients.mentioned(name).or_else(|| package.and_then(|package| recipients.find(package))) {
+            return (Some(id), Confidence::PhraseMatched);
+        }
+        let of_company = |text: &str| recipients.company_named(text).and_then(|id| recipients.only_of_company(id));
+        if let Some(id) = of_company(name) {
+            return (Some(id), Confidence::PhraseMatched);
+        }
+        match company.filter(|company| *company != name).and_then(of_company) {
+            Some(id) => (Some(id), Confidence::Guessed),
+            None => (None, Confidence::Structured),
+        }
+    }
+}
+
+fn set_confidence(statement: &mut Statement, confidence: Confidence) {
+    if let Some(origin) = &mut statement.place.origin {
+        origin.confidence = confidence;
+    }
+}
