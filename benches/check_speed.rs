@@ -221,6 +221,7 @@ fn main() {
                 baseline: None,
                 tolerance: 50,
                 window: 10,
+                language: None,
             };
             let start = Instant::now();
             let exit = check_recording(Path::new(file), &options, &mut std::io::sink()).unwrap();

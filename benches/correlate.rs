@@ -112,6 +112,7 @@ fn correlate(criterion: &mut Criterion) {
         terms: terms_file,
         format: ReportFormat::Json,
         html: None,
+        language: None,
         recipients: Vec::new(),
         data_types: Vec::new(),
         force_terms: false,

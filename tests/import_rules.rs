@@ -30,7 +30,7 @@ struct Rule {
 }
 
 /// Crates that shape code without giving it abilities.
-const EVERYWHERE: &[&str] = &["std", "core", "alloc", "thiserror", "serde"];
+const EVERYWHERE: &[&str] = &["std", "core", "alloc", "thiserror", "serde", "schemars"];
 
 /// What a pure module does not touch.
 const IMPURE: &[&str] = &[
@@ -182,14 +182,17 @@ const RULES: &[Rule] = &[
         ours: &["event", "host::ontology", "host::declared_terms", "host::recording", "host::toml_source"],
         theirs: &["globset", "jiff", "sha2", "strsim"], pure: true,
         reason: "the same entries and terms give the same verdict, on any machine and in any year" },
-    Rule { module: "host::report", ours: &["event", "host::correlate", "host::declared_terms", "host::ontology"],
-        theirs: &["askama", "jiff", "serde_json", "unicode_width", "anstyle"], pure: true,
+    Rule { module: "host::review", ours: &["host::correlate", "host::toml_source"], theirs: &["serde_json"], pure: true,
+        reason: "who is paired with what, and who ranks where, follows from names and verdicts alone" },
+    Rule { module: "host::report", ours: &["event", "host::correlate", "host::declared_terms", "host::ontology", "host::review"],
+        theirs: &["askama", "csv", "jiff", "kuva", "serde_json", "unicode_width", "anstyle"], pure: true,
         reason: "a report writes down a verdict and reaches none of its own" },
     Rule { module: "host::commands",
         ours: &["event", "wire", "call_filter", "credential_files", "host::client", "host::recording", "host::toml_source",
-            "host::ontology", "host::declared_terms", "host::declared_terms::import", "host::correlate", "host::report"],
+            "host::ontology", "host::declared_terms", "host::declared_terms::import", "host::correlate", "host::report",
+            "host::review"],
         theirs: &["anstream", "anstyle", "anyhow", "clap", "clap_complete", "globset", "indicatif", "jiff", "nix",
-            "serde_json", "strsim", "terminal_size", "tokio", "tokio_stream", "toml", "tonic", "tracing",
+            "serde_json", "sha2", "strsim", "terminal_size", "tokio", "tokio_stream", "toml", "tonic", "tracing",
             "tracing_subscriber", "unicode_width"],
         pure: false,
         reason: "the commands put the host's stages together, and know no device" },

@@ -276,7 +276,7 @@ fn reports_show_what_was_asked_and_of_whom() {
     let verdict = judge_with(NOTHING_DECLARED, &leaky().end());
     let mut text = Vec::new();
     candor::host::report::text(&verdict, &mut text).unwrap();
-    let page = candor::host::report::html(&verdict).unwrap();
+    let page = candor::host::report::html(&verdict, candor::host::report::Language::English).unwrap();
     let json = serde_json::to_string(&verdict).unwrap();
     for (form, report) in [("text", String::from_utf8(text).unwrap()), ("html", page), ("json", json)] {
         for part in [

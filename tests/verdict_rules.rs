@@ -390,7 +390,7 @@ fn every_form_of_the_report_tells_each_finding_and_obeys_no_path() {
     let mut text = Vec::new();
     candor::host::report::text(&verdict, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
-    let html = candor::host::report::html(&verdict).unwrap();
+    let html = candor::host::report::html(&verdict, candor::host::report::Language::English).unwrap();
     for form in [&text, &html] {
         assert!(form.contains("undeclared-recipient") && form.contains("sdk.e.qq.com") && form.contains("documents"));
         assert!(!form.contains("\u{1b}[2J"));

@@ -15,53 +15,106 @@ need() {
     need_packages "$@"
 }
 
-# unpack PACKAGE DIRECTORY: downloads a Debian package by its name and unpacks it without installing it.
+# unpack DIRECTORY PACKAGE...: downloads Debian packages by their names and unpacks them without installing them. Options
+# for apt in `apt_options`.
 unpack() (
-    mkdir -p "$2"
-    cd "$2" || exit 1
-    step "downloading the Debian package $1"
+    mkdir -p "$1"
+    cd "$1" || exit 1
+    shift
+    step "downloading from Debian: $*"
     # apt drops its rights for downloading when it is root, and then cannot write here: that is only a warning.
-    apt-get download "$1" 2>download.log >&2 || {
+    apt-get "${apt_options[@]}" download "$@" 2>download.log >&2 || {
         cat download.log >&2
-        die "cannot download the Debian package $1; try: apt-get update, then scripts/device up"
+        die "cannot download $*; try: apt-get update, then again"
     }
-    dpkg-deb -x ./*.deb . && rm -f ./*.deb download.log
+    for package in ./*.deb; do
+        dpkg-deb -x "$package" . || die "$package is damaged"
+    done
+    rm -f ./*.deb download.log
 )
 
-# fetch_kernel: sets `kernel` to a directory with vmlinux and modules/. Fetched once; remove the directory for a newer one.
+# use_suite SUITE: sets `apt_options` so that apt looks into another release of Debian, without changing what is set up here.
+# The mirror is the one that this machine's own apt uses.
+use_suite() {
+    local directory=$cache/apt-$1 uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    uri=$(apt-get indextargets 'Created-By: Packages' --format '$(REPO_URI) $(RELEASE)' |
+        awk '$2 !~ /-/ && $1 !~ /security/ { print $1; exit }')
+    [ -n "$uri" ] || die "apt has no source of Debian packages, so the kernel of $1 cannot be had"
+    [ -r "$keyring" ] || need_packages debian-archive-keyring=debian-archive-keyring
+    mkdir -p "$directory"/{lists/partial,archives/partial}
+    echo "deb [signed-by=$keyring] $uri $1 main" >"$directory/sources.list"
+    apt_options=(-o "Dir::Etc::sourcelist=$directory/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::Lists=$directory/lists" -o "Dir::Cache=$directory" -o Dir::State::status=/dev/null
+        -o APT::Sandbox::User=root -o Acquire::Languages=none)
+    step "asking Debian what its release $1 has"
+    apt-get "${apt_options[@]}" update >"$directory/log" 2>&1 || {
+        cat "$directory/log" >&2
+        die "apt cannot read the list of Debian's release $1"
+    }
+}
+
+# decompressed_kernel IMAGE FILE: writes the ELF file inside a boot image. Here once rather than in the emulated processor at
+# every start, which takes three seconds each time. The magic number of the compression appears in the decompressor's own
+# code as well, so the right place is the one that gives an ELF file.
+decompressed_kernel() {
+    local offset magic command
+    for command in 'xz -dc --single-stream' 'zstd -dc'; do
+        case $command in xz*) magic='\xfd7zXZ\x00' ;; *) magic='\x28\xb5\x2f\xfd' ;; esac
+        while read -r offset; do
+            # What follows the compressed kernel makes the decompressor complain after it has written everything.
+            tail -c +$((offset + 1)) "$1" | $command >"$2" 2>/dev/null || true
+            [ "$(head -c 4 "$2" | tail -c 3)" = ELF ] && return
+        done < <(LC_ALL=C grep -aboP "$magic" "$1" | LC_ALL=C cut -d : -f 1)
+    done
+    return 1
+}
+
+# fetch_kernel [SUITE]: sets `kernel` to a directory with vmlinux and modules/, of this machine's own release of Debian or of
+# another. Fetched once; remove the directory for a newer one.
 fetch_kernel() {
+    local suite=${1:-} prefix
+    prefix=linux-${suite:+$suite-}
     mkdir -p "$cache"
-    kernel=$(find "$cache" -maxdepth 1 -name 'kernel-*' | sort -V | tail -n 1)
+    kernel=$(find "$cache" -maxdepth 1 -name "$prefix[0-9]*" | sort -V | tail -n 1)
     [ -z "$kernel" ] || return 0
     { command -v apt-get && command -v dpkg-deb; } >/dev/null ||
         die "the device's kernel is Debian's package linux-image-amd64, and there is no apt-get or dpkg-deb to fetch it with"
-    need xz=xz-utils
-    local package work image offset module
-    package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    need xz=xz-utils zstd=zstd
+    local package packages version work image module pattern apt_options=()
+    [ -z "$suite" ] || use_suite "$suite"
+    pattern='s/^ *Depends: \(linux-image-[0-9].*\)/\1/p'
+    package=$(apt-cache "${apt_options[@]}" depends linux-image-amd64 2>/dev/null | sed -n "$pattern" | head -n 1)
     [ -n "$package" ] || die "apt knows no package linux-image-amd64; try: apt-get update (Debian's amd64 main archive has it)"
+    version=${package#linux-image-}
+    # From Linux 7 on the image is a package that only names others.
+    mapfile -t packages < <(apt-cache "${apt_options[@]}" depends "$package" | sed -n "s/^ *Depends: \(linux-[a-z]*-$version\)\$/\1/p")
     work=$(mktemp -d "$cache/part.XXXXXX")
     staging+=("$work")
-    unpack "$package" "$work/unpacked"
+    unpack "$work/unpacked" "$package" "${packages[@]}"
     step "unpacking the kernel"
-    image=$(find "$work/unpacked/boot" -name 'vmlinuz-*')
-    # Decompressed here once rather than in the emulated processor at every start, which takes three seconds each time.
-    # The magic number appears in the decompressor's own code as well, so the right place is the one that gives an ELF file.
-    while IFS=: read -r offset _; do
-        tail -c +$((offset + 1)) "$image" | xz -dc --single-stream >"$work/vmlinux" 2>/dev/null || true
-        [ "$(head -c 4 "$work/vmlinux" | tail -c 3)" = ELF ] && break
-    done < <(LC_ALL=C grep -aboP '\xfd7zXZ\x00' "$image" | tr -d '\0')
-    [ "$(head -c 4 "$work/vmlinux" | tail -c 3)" = ELF ] || die "no kernel was found inside $package, which is not packed as expected"
+    image=$(find "$work/unpacked" -name 'vmlinuz*' -type f | head -n 1)
+    [ -n "$image" ] || die "$package has no kernel image where it is looked for"
+    decompressed_kernel "$image" "$work/vmlinux" || die "no kernel was found inside $package, which is not packed as expected"
     mkdir "$work/modules"
-    while read -r module _; do
-        image=$(find "$work/unpacked" "(" -name "$module.ko" -o -name "$module.ko.xz" ")" | head -n 1)
+    while read -r module parameters; do
+        image=$(find "$work/unpacked" "(" -name "$module.ko" -o -name "$module.ko.xz" -o -name "$module.ko.zst" ")" | head -n 1)
         case $image in
-        '') die "$package has no module $module, which the device needs" ;;
+        '')
+            # Which modules there are differs: newer kernels have some more, older ones have some built in.
+            case $module in binder_linux | virtio_net | virtio_pci)
+                grep -q "/$module\.ko" "$(find "$work/unpacked" -name modules.builtin)" ||
+                    die "$package has no module $module, which the device needs" ;;
+            esac
+            continue
+            ;;
         *.xz) xz -dc "$image" >"$work/modules/$module.ko" ;;
+        *.zst) zstd -qdc "$image" >"$work/modules/$module.ko" ;;
         *) cp "$image" "$work/modules/" ;;
         esac
+        echo "$module${parameters:+ $parameters}" >>"$work/modules/order"
     done <"$parts/modules"
     rm -rf "$work/unpacked"
-    kernel=$cache/kernel-${package#linux-image-}
+    kernel=$cache/$prefix$version
     # Somebody else may have been faster; theirs is as good.
     chmod 755 "$work"
     mv -T "$work" "$kernel" 2>/dev/null || rm -rf "$work"
@@ -75,7 +128,8 @@ fetch_busybox() {
     local work
     work=$(mktemp -d "$cache/part.XXXXXX")
     staging+=("$work")
-    unpack busybox-static "$work"
+    local apt_options=()
+    unpack "$work" busybox-static
     mv "$work/bin/busybox" "$busybox" 2>/dev/null || mv "$work/usr/bin/busybox" "$busybox"
     rm -rf "$work"
 }
@@ -133,8 +187,7 @@ make_archive() {
             [ "$name" = busybox ] || ln -s busybox "system/bin/$name"
         done
         ln -sf /system/bin/busybox sbin/init
-        cp "$kernel"/modules/*.ko modules/
-        cp "$parts/modules" modules/order
+        cp "$kernel"/modules/* modules/
         cp "$link" system/bin/device-link
         cp "$candord" system/bin/candord
         # Two photos: the magic number of a JPEG, then nothing of interest.

@@ -125,6 +125,7 @@ pub struct Gap {
 
 /// The account of a session at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Boot-time nanoseconds of the moment.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A family of event kinds: what a probe covers, what a filter selects, and what a verdict can be blind to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
     /// Start, exec and exit of processes.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A stage of the pipeline at which records can be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The probe's own side: kernel programs and their ring buffer.
@@ -47,6 +48,7 @@ impl Stage {
 /// The unit is the act: a record that makes k events counts k at every stage (and one when it makes none), so that what a
 /// stage delivers is what the next one gets, and the last number is the number of events received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StageTotals {
     /// Entered the stage.
@@ -92,6 +94,7 @@ impl StageTotals {
 
 /// The account of one kernel program: `seen == submitted + filtered + aggregated + lost`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgramCounters {
     /// The program's name.
@@ -123,6 +126,7 @@ impl ProgramCounters {
 
 /// The account of a whole session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LossTotals {
     /// By stage.

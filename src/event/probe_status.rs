@@ -6,6 +6,7 @@ use super::Family;
 
 /// A source of raw records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeId {
     /// eBPF programs that read kernel objects (needs the kernel's BTF).
@@ -53,6 +54,7 @@ impl ProbeId {
 
 /// The state of a probe for one family of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeState {
     /// Everything this probe can see of the family is seen.
@@ -92,6 +94,7 @@ impl ProbeState {
 
 /// What one probe gives for one family.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "host", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProbeStatus {
     /// The probe.

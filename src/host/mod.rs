@@ -9,4 +9,5 @@ pub mod declared_terms;
 pub mod ontology;
 pub mod recording;
 pub mod report;
+pub mod review;
 pub mod toml_source;

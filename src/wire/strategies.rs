@@ -511,14 +511,15 @@ pub(crate) fn clock_change() -> impl Strategy<Value = ClockChange> {
 
 /// Any entry, events more often than the others.
 pub(crate) fn stream_entry() -> impl Strategy<Value = StreamEntry> {
+    // Boxed: side by side, the strategies of all entries are more than a test thread's stack holds.
     prop_oneof![
-        1 => session_header().prop_map(|header| StreamEntry::Header(Box::new(header))),
-        4 => event().prop_map(|event| StreamEntry::Event(Box::new(event))),
-        1 => gap().prop_map(StreamEntry::Gap),
-        1 => totals().prop_map(|totals| StreamEntry::Totals(Box::new(totals))),
-        1 => session_end().prop_map(|end| StreamEntry::End(Box::new(end))),
-        1 => self_test().prop_map(|test| StreamEntry::SelfTest(Box::new(test))),
-        1 => clock_change().prop_map(StreamEntry::ClockChange),
+        1 => session_header().prop_map(|header| StreamEntry::Header(Box::new(header))).boxed(),
+        4 => event().prop_map(|event| StreamEntry::Event(Box::new(event))).boxed(),
+        1 => gap().prop_map(StreamEntry::Gap).boxed(),
+        1 => totals().prop_map(|totals| StreamEntry::Totals(Box::new(totals))).boxed(),
+        1 => session_end().prop_map(|end| StreamEntry::End(Box::new(end))).boxed(),
+        1 => self_test().prop_map(|test| StreamEntry::SelfTest(Box::new(test))).boxed(),
+        1 => clock_change().prop_map(StreamEntry::ClockChange).boxed(),
     ]
 }
 

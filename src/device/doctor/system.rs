@@ -152,7 +152,8 @@ pub(super) fn families(statuses: &[ProbeStatus]) -> Vec<Check> {
 fn family_line(family: Family, statuses: &[ProbeStatus]) -> Check {
     let name = family.name();
     let of_family = || statuses.iter().filter(|status| status.family == family);
-    let traces = |probe: ProbeId| matches!(probe, ProbeId::EbpfKernelObjects | ProbeId::EbpfSystemCalls);
+    let traces =
+        |probe: ProbeId| matches!(probe, ProbeId::EbpfKernelObjects | ProbeId::EbpfSystemCalls | ProbeId::Ptrace);
     let rank = |status: &&ProbeStatus| match (status.state, status.probe) {
         (ProbeState::Attached | ProbeState::Absent, ProbeId::EbpfKernelObjects) => 0,
         (ProbeState::Attached | ProbeState::Absent, _) => 1,
@@ -173,6 +174,10 @@ fn family_line(family: Family, statuses: &[ProbeStatus]) -> Check {
             "arguments are read from the app's memory, which another thread can have changed",
         )
         .way_out("a kernel with BTF"),
+        ProbeState::Attached if best.probe == ProbeId::Ptrace => {
+            Check::limited(name, format!("by stops, through {probe}"), best.reason.clone())
+                .way_out("a kernel that takes eBPF programs")
+        }
         ProbeState::Attached => {
             let found = format!("faithful by {probe}: read from the kernel's own objects");
             match naming {
@@ -317,10 +322,13 @@ mod tests {
             assert_eq!(line.state, state, "{statuses:?}");
             assert!(line.found.contains(words), "{line:?}");
         }
-        let names = status(ProbeId::Platform, Family::Service, Partial);
-        let line =
-            family_line(Family::Service, &[status(ProbeId::EbpfKernelObjects, Family::Service, Attached), names]);
-        assert_eq!((line.state, line.reason.as_str()), (CheckState::Limited, "platform said so"));
+        for (names, state) in [(Partial, CheckState::Ok), (Denied, CheckState::Limited)] {
+            let names = status(ProbeId::Platform, Family::Service, names);
+            let line =
+                family_line(Family::Service, &[status(ProbeId::EbpfKernelObjects, Family::Service, Attached), names]);
+            assert_eq!(line.state, state);
+            assert!(format!("{}{}", line.found, line.reason).contains("platform said so"), "{line:?}");
+        }
     }
 
     #[test]

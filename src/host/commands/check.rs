@@ -30,6 +30,9 @@ pub struct CheckOptions {
     /// Also write the report as a self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// The language in which HTML reports open; every one holds both [default: that of the locale]
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub language: Option<ReportLanguage>,
     /// Also write the findings as SARIF 2.1.0, for code hosts and editors
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
@@ -76,6 +79,37 @@ pub enum ReportFormat {
     Text,
     /// For programs; the same recording and terms give the same bytes
     Json,
+}
+
+impl CheckOptions {
+    fn choices(&self) -> CorrelateOptions {
+        CorrelateOptions { any_package: self.force_terms, window_ns: Some(u64::from(self.window) * 1_000_000_000) }
+    }
+}
+
+/// The language in which an HTML report opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportLanguage {
+    /// English
+    En,
+    /// Chinese
+    Zh,
+    /// Both, side by side
+    Both,
+}
+
+/// The language that was asked for, else that of the locale.
+pub(super) fn language(asked: Option<ReportLanguage>) -> report::Language {
+    match asked {
+        Some(ReportLanguage::En) => report::Language::English,
+        Some(ReportLanguage::Zh) => report::Language::Chinese,
+        Some(ReportLanguage::Both) => report::Language::Both,
+        None => {
+            let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+            let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG"));
+            report::Language::of_locale(&locale.unwrap_or_default())
+        }
+    }
 }
 
 /// Reads a text file that the user named.
@@ -156,7 +190,7 @@ pub fn check_recordings(
     }
     let mut verdicts = Vec::new();
     for recording in recordings {
-        let verdict = judge(recording, &terms, &ontology, profiles.clone(), options)?;
+        let verdict = judge(recording, &terms, &ontology, profiles.clone(), options.force_terms, options.choices())?;
         verdicts.push((recording.display().to_string(), verdict));
     }
     let Some(mut verdict) = scenes::together(verdicts) else {
@@ -197,7 +231,7 @@ fn write_files(verdict: &Verdict, options: &CheckOptions) -> Result<(), CommandE
         })
     };
     if let Some(path) = &options.html {
-        write(path, report::html(verdict).map_err(internal)?.as_bytes())?;
+        write(path, report::html(verdict, language(options.language)).map_err(internal)?.as_bytes())?;
     }
     if let Some(path) = &options.junit {
         write(path, report::junit(verdict).map_err(internal)?.as_bytes())?;
@@ -215,16 +249,16 @@ fn write_files(verdict: &Verdict, options: &CheckOptions) -> Result<(), CommandE
     Ok(())
 }
 
-fn judge(
+/// Holds a recording against terms.
+pub(super) fn judge(
     recording: &Path,
     terms: &DeclaredTerms,
     ontology: &Ontology,
     profiles: Vec<Profile>,
-    options: &CheckOptions,
+    force: bool,
+    choices: CorrelateOptions,
 ) -> Result<Verdict, CommandError> {
     let reader = RecordingReader::open(recording)?;
-    let force = options.force_terms;
-    let choices = CorrelateOptions { any_package: force, window_ns: Some(u64::from(options.window) * 1_000_000_000) };
     let mut correlator = Correlator::with_options(terms, ontology, choices).with_profiles(profiles);
     let condition = reader
         .read_beside(|entry| correlator.add(entry))

@@ -71,6 +71,10 @@ pub(super) const LESSONS: &[Lesson] = &[
                 "For a code host and a build server",
                 "candor check app.candor --terms app.toml --sarif app.sarif --junit app.xml",
             ),
+            (
+                "For reading in a browser, in Chinese",
+                "candor check app.candor --terms app.toml --html app.html --language zh",
+            ),
             ("Against the 31 acts of the 2019 method", "candor check app.candor --terms app.toml --profile cac-191"),
             ("One recording for each scene", "candor check start.candor search.candor --terms app.toml"),
             (
@@ -101,6 +105,22 @@ pub(super) const LESSONS: &[Lesson] = &[
             ),
         ],
         exits: &[Done, Usage, BadData, NoInput, CannotCreate],
+    },
+    Lesson {
+        command: "review",
+        examples: &[
+            ("A folder of recordings with their terms beside them", "candor review runs -o results"),
+            (
+                "With the terms elsewhere, and the operators of the apps",
+                "candor review runs --terms terms --manifest operators.toml --profile cac-191 -o results",
+            ),
+        ],
+        exits: &[Done, Violations, CannotTell, Usage, BadData, NoInput, Internal, CannotCreate, InputOutput],
+    },
+    Lesson {
+        command: "schema",
+        examples: &[("For a validator", "candor schema report > candor-verdict.schema.json")],
+        exits: &[Done, Usage, Internal, InputOutput],
     },
     Lesson {
         command: "rules",

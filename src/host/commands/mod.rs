@@ -20,8 +20,10 @@ mod lessons;
 mod mark;
 mod progress;
 mod record;
+mod review;
 mod rules;
 mod run;
+mod schema;
 mod terminal;
 mod terms;
 
@@ -101,6 +103,8 @@ enum Verb {
     Diff(diff::DiffCommand),
     /// Note what was decided about a finding, for `candor check --accepted`
     Accept(accept::AcceptCommand),
+    /// Check many recordings, and rank the apps and their operators
+    Review(review::ReviewCommand),
     /// List the rules and profiles that `candor check` knows
     Rules(rules::RulesCommand),
     /// Lint declared terms, and list what they can name
@@ -117,6 +121,8 @@ enum Verb {
     Import(import::ImportCommand),
     /// Make a recording of raw records that were kept with --keep-raw
     Replay(run::ReplayCommand),
+    /// Print the JSON Schema of a report
+    Schema(schema::SchemaCommand),
     /// Print completions for a shell
     Completions(CompletionsCommand),
     #[command(hide = true)]
@@ -194,7 +200,9 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         }
         Verb::Diff(command) => diff::diff(&command),
         Verb::Accept(command) => accept::accept(&command),
+        Verb::Review(command) => review::review(&command),
         Verb::Rules(command) => rules::rules(&command),
+        Verb::Schema(command) => schema::schema(&command),
         Verb::Terms(command) => terms::terms(&command),
         Verb::Events(command) => runtime()?.block_on(events::events(&daemon, &command)),
         Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),

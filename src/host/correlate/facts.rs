@@ -280,6 +280,7 @@ impl Facts<'_> {
             coverage: self.seen.coverage.clone(),
             phases: self.seen.phases(),
             timeline: self.seen.timeline(&self.clock),
+            terms_not_understood: self.terms.not_understood.clone(),
             phases_not_exercised: WELL_KNOWN_PHASES
                 .iter()
                 .map(|(name, _)| *name)

@@ -3,12 +3,13 @@
 //! The rows are what reports draw flows from and what two versions of an app are compared by. They are facts: a row
 //! accuses nobody, rules and clauses do.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::verdict::{Actor, DataTypeName, Moment, RecipientName, StatementRef};
 
 /// How strongly reading the data is tied to sending it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tie {
     /// The value itself, or an encoding of it, was seen leaving.
@@ -66,7 +67,7 @@ impl Tie {
 }
 
 /// Why a sort of tie cannot be found in this recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TieNotPossible {
     /// The tie.
     pub tie: Tie,
@@ -75,7 +76,7 @@ pub struct TieNotPossible {
 }
 
 /// How readings were tied to sendings.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Tying {
     /// Sending counts as following a reading for so long, in seconds.
     pub window_seconds: f64,
@@ -84,7 +85,7 @@ pub struct Tying {
 }
 
 /// How sure it is that code of an SDK acted, and not the app's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SdkConfidence {
     /// Only the recipient points to it: whoever sends to an SDK's server is most often that SDK.
@@ -92,7 +93,7 @@ pub enum SdkConfidence {
 }
 
 /// An SDK that may have acted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct SdkName {
     /// The product, or the owner where the product has no name.
     pub name: String,
@@ -107,7 +108,7 @@ pub struct SdkName {
 }
 
 /// Who acted, as far as can be told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct TupleActor {
     /// The app, its user id and the program.
     #[serde(flatten)]
@@ -118,7 +119,7 @@ pub struct TupleActor {
 }
 
 /// A fixed interval between acts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Period {
     /// The interval in seconds: the median of the pauses.
     pub seconds: f64,
@@ -129,7 +130,7 @@ pub struct Period {
 }
 
 /// How often something was done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Rate {
     /// Most in any second.
     pub peak_per_second: u32,
@@ -141,7 +142,7 @@ pub struct Rate {
 }
 
 /// Numbers of events, of which only the first are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CappedEvents {
     /// The first of them, by sequence number in the recording.
     pub events: Vec<u64>,
@@ -150,7 +151,7 @@ pub struct CappedEvents {
 }
 
 /// How the terms disclose what was observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisclosureVerdict {
     /// A statement names this very type and this party.
@@ -207,7 +208,7 @@ impl DisclosureVerdict {
 }
 
 /// What a statement does for a disclosure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatementRole {
     /// It names the very type, or the party when no type is known.
@@ -219,7 +220,7 @@ pub enum StatementRole {
 }
 
 /// A statement that a disclosure verdict rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct UsedStatement {
     /// What it does for the verdict.
     pub role: StatementRole,
@@ -229,7 +230,7 @@ pub struct UsedStatement {
 }
 
 /// How the terms disclose one row, and by which statements.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Disclosure {
     /// The verdict.
     pub verdict: DisclosureVerdict,
@@ -238,7 +239,7 @@ pub struct Disclosure {
 }
 
 /// One row of what was observed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedTuple {
     /// The recording that the numbers and times are of, where the verdict is about several.
     #[serde(skip_serializing_if = "Option::is_none")]

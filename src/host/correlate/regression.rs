@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::outcome_of_all;
@@ -221,7 +222,7 @@ impl From<&Verdict> for Report {
 }
 
 /// What was done, as far as versions are compared by it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Flow {
     /// The fingerprint of its rows.
     pub fingerprint: String,
@@ -257,7 +258,7 @@ impl Flow {
 }
 
 /// A flow that both versions have, and how it changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChangedFlow {
     /// As it was.
     pub before: Flow,
@@ -268,7 +269,7 @@ pub struct ChangedFlow {
 }
 
 /// A finding, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct NamedFinding {
     /// The rule, or `PROFILE/CLAUSE`.
     pub rule: String,
@@ -279,7 +280,7 @@ pub struct NamedFinding {
 }
 
 /// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Side {
     /// Package.
     pub package: String,
@@ -294,7 +295,7 @@ pub struct Side {
 }
 
 /// What is different.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Difference {
     /// The baseline.
     pub base: Side,

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::outcome_of_all;
@@ -18,7 +19,7 @@ use super::verdict::{ClauseState, Finding, RuleOutcome, Verdict};
 use crate::host::toml_source::{self, Diagnostics, SourceFile, TableReader, suggest};
 
 /// What a reviewer decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It is so, and tolerated until it expires.
@@ -51,7 +52,7 @@ impl Decision {
 }
 
 /// One entry of a list of reviews.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Review {
     /// The finding, by its fingerprint.
     pub fingerprint: String,
@@ -71,7 +72,7 @@ pub struct Review {
 }
 
 /// What the reviews came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ReviewSummary {
     /// Findings that do not count, because they were accepted or rejected. They are in no rule and no clause any more.
     pub set_aside: Vec<Finding>,

@@ -1,12 +1,13 @@
 //! The verdict: what every report shows. Serialised as it is, it is the JSON report.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::observed::{ObservedTuple, Tying};
 use super::regression::Difference;
 use super::review::{Review, ReviewSummary};
 use crate::event::{ProbeStatus, Totals};
-use crate::host::declared_terms::Provenance;
+use crate::host::declared_terms::{NotUnderstood, Provenance};
 use crate::host::recording::Damage;
 
 /// Names the form of the JSON report. The number goes up when a field changes its meaning or goes away; fields may be
@@ -14,7 +15,7 @@ use crate::host::recording::Damage;
 pub const VERDICT_SCHEMA: &str = "candor.verdict/1";
 
 /// What a rule, or all rules together, came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
     /// At least one finding. It stands also when something was lost: what was seen, happened.
@@ -52,7 +53,7 @@ impl RuleOutcome {
 }
 
 /// A moment, by both clocks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Moment {
     /// Seconds since the session began, in milliseconds' resolution; negative for what happened before.
     pub seconds: f64,
@@ -61,7 +62,7 @@ pub struct Moment {
 }
 
 /// One event that proves something.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Evidence {
     /// The recording that the numbers and times are of, where the verdict is about several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +84,7 @@ pub struct Evidence {
 }
 
 /// Who acted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Actor {
     /// The package, the packages that share the user id, or the user id.
     pub app: String,
@@ -94,7 +95,7 @@ pub struct Actor {
 }
 
 /// How often something was done in one phase.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct PhaseCount {
     /// The phase.
     pub phase: String,
@@ -103,7 +104,7 @@ pub struct PhaseCount {
 }
 
 /// A path, host or command, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct PlaceCount {
     /// The path, host and port, or command.
     pub place: String,
@@ -112,7 +113,7 @@ pub struct PlaceCount {
 }
 
 /// How sure it is who was contacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NameConfidence {
     /// The connection itself named it: TLS server name or HTTP host.
@@ -139,7 +140,7 @@ impl NameConfidence {
 }
 
 /// Someone who was contacted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct RecipientName {
     /// Domain name, or the address when there is none; the possible names joined by `" or "` when it is uncertain.
     pub host: String,
@@ -165,7 +166,7 @@ pub struct RecipientName {
 }
 
 /// A kind of personal data as reports name it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct DataTypeName {
     /// Id, such as `id.mac`.
     pub id: String,
@@ -176,7 +177,7 @@ pub struct DataTypeName {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Subject {
     /// Personal data was read.
@@ -213,7 +214,7 @@ impl Subject {
 }
 
 /// A statement of the terms, as a finding names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct StatementRef {
     /// Where it was made.
     pub place: Provenance,
@@ -222,7 +223,7 @@ pub struct StatementRef {
 }
 
 /// Events set against the terms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The rule.
     pub rule: &'static str,
@@ -263,7 +264,7 @@ pub struct Finding {
 }
 
 /// A rule and what it came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RuleResult {
     /// Id.
     pub id: &'static str,
@@ -292,7 +293,7 @@ pub struct RuleResult {
 }
 
 /// What a clause of a profile came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClauseState {
     /// At least one finding, and trace, terms and marks decide the clause.
@@ -350,7 +351,7 @@ impl ClauseState {
 }
 
 /// A clause of a profile and its state.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ClauseResult {
     /// Id within the profile; with the profile's name in front when it is another profile's.
     pub id: String,
@@ -383,7 +384,7 @@ pub struct ClauseResult {
 }
 
 /// A profile and all its clauses.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileResult {
     /// Name.
     pub name: String,
@@ -404,7 +405,7 @@ pub struct ProfileResult {
 }
 
 /// One observed kind of data, with who read it, in which phase and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedData {
     /// The recording that the numbers and times are of, where the verdict is about several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -442,7 +443,7 @@ pub struct ObservedData {
 }
 
 /// One observed recipient, with who contacted it, in which phase and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ObservedRecipient {
     /// The recording that the numbers and times are of, where the verdict is about several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -479,7 +480,7 @@ pub struct ObservedRecipient {
 }
 
 /// Something worth knowing that is no violation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
     /// `unexercised_statement`, `not_necessary`, `may_access`, `unconfirmed_draft`, `fixed_interval`, `not_decided`, `no_clock_anchor`.
@@ -489,7 +490,7 @@ pub struct Notice {
 }
 
 /// What one family of events was watched with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FamilyCoverage {
     /// The family.
     pub family: &'static str,
@@ -504,7 +505,7 @@ pub struct FamilyCoverage {
 }
 
 /// What was seen and what was not.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Coverage {
     /// By family.
     pub families: Vec<FamilyCoverage>,
@@ -522,7 +523,7 @@ pub struct Coverage {
 }
 
 /// One stretch of the session in one phase.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PhaseSpan {
     /// The recording that the numbers and times are of, where the verdict is about several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -539,7 +540,7 @@ pub struct PhaseSpan {
 }
 
 /// One phase over the whole session.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PhaseSummary {
     /// The phase.
     pub phase: String,
@@ -550,7 +551,7 @@ pub struct PhaseSummary {
 }
 
 /// The app and its terms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckedApp {
     /// Package of the terms.
     pub package: String,
@@ -572,7 +573,7 @@ pub struct CheckedApp {
 }
 
 /// The session that was recorded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CheckedSession {
     /// Its id.
     pub id: String,
@@ -598,7 +599,7 @@ pub struct CheckedSession {
 }
 
 /// One of several recordings that a verdict is about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Scene {
     /// The recording, as the user named it.
     pub recording: String,
@@ -611,7 +612,7 @@ pub struct Scene {
 }
 
 /// A recording set against terms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Verdict {
     /// [`VERDICT_SCHEMA`].
     pub schema: &'static str,
@@ -651,6 +652,9 @@ pub struct Verdict {
     pub phases: Vec<PhaseSummary>,
     /// Phases in the order they were marked.
     pub timeline: Vec<PhaseSpan>,
+    /// What an importer left in the terms as not understood: no statement was made of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terms_not_understood: Vec<NotUnderstood>,
     /// Well-known phases that were not part of the run.
     pub phases_not_exercised: Vec<&'static str>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manifest::{Manifest, MayAccess};
@@ -13,7 +14,7 @@ use crate::host::ontology::{AppTypeId, Domain, RecipientId, TypeId};
 pub(super) const OFF_SCREEN: &[&str] = &["background", "killed"];
 
 /// How sure it is that the words mean the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// A labelled cell or an id: the form itself says what it is.
@@ -40,7 +41,7 @@ impl Confidence {
 }
 
 /// Where an imported statement was said, before it was written into the file that was read now.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Origin {
     /// The file that was imported, as the user named it.
     pub file: String,
@@ -56,7 +57,7 @@ pub struct Origin {
 }
 
 /// Where a statement was made.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Provenance {
     /// The file, as the user named it.
     pub file: String,
@@ -261,7 +262,7 @@ impl Statement {
 }
 
 /// Why a part of an imported document became no statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotUnderstoodReason {
     /// It stands where data types stand, and is none that is known.
@@ -344,7 +345,7 @@ impl NotUnderstoodReason {
 }
 
 /// A part of an imported document that became no statement.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct NotUnderstood {
     /// The file that was imported.
     pub file: String,

@@ -92,7 +92,7 @@ impl RecordingCondition {
 }
 
 /// A stretch of a recording that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Damage {
     /// Offset of its first byte.
     pub offset: u64,

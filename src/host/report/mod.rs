@@ -8,6 +8,8 @@
 mod difference;
 mod html;
 mod junit;
+mod language;
+mod league;
 mod listed;
 mod markdown;
 mod profile_text;
@@ -19,6 +21,8 @@ use std::io::{self, Write};
 pub use difference::difference;
 pub use html::{HtmlError, html};
 pub use junit::junit;
+pub use language::{Language, Translator};
+pub use league::{LeagueError, league_csv, league_html, league_json};
 pub use markdown::markdown;
 pub use sarif::sarif;
 pub use text::text;
@@ -34,6 +38,19 @@ use crate::host::correlate::{ClauseState, RuleOutcome, Verdict};
 pub fn json(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, verdict)?;
     out.write_all(b"\n")
+}
+
+/// The JSON Schema of the JSON report.
+///
+/// # Errors
+///
+/// When it cannot be written as JSON, which would be an error in Candor.
+pub fn json_schema() -> serde_json::Result<String> {
+    // Of what is written: fields that may be left out are not required.
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Verdict>();
+    schema.insert("title".to_owned(), crate::host::correlate::verdict::VERDICT_SCHEMA.into());
+    serde_json::to_string_pretty(&schema).map(|text| text + "\n")
 }
 
 /// A text of the traced app's choice without characters that a terminal or a reader's eye would obey.

@@ -62,21 +62,21 @@ pub(super) enum Change {
     unsafe_code,
     reason = "nix cannot express real-time signals, SEIZE with LISTEN, and GET_SYSCALL_INFO on every C library"
 )]
-fn request(request: u32, thread: u32, address: usize, data: usize) -> nix::Result<i64> {
+fn request(request: u32, thread: u32, address: usize, data: usize) -> nix::Result<()> {
     // SAFETY: the requests made here take numbers, or (GETEVENTMSG, GET_SYSCALL_INFO) write at most as many bytes as the
     // callers' buffers hold, which they pass the addresses of.
     let result = unsafe { libc::ptrace(request as _, thread as libc::pid_t, address, data) };
-    Errno::result(result)
+    Errno::result(result).map(drop)
 }
 
 /// Begins to trace a thread, without stopping it.
 pub(super) fn seize(thread: u32) -> nix::Result<()> {
-    request(PTRACE_SEIZE, thread, 0, OPTIONS).map(drop)
+    request(PTRACE_SEIZE, thread, 0, OPTIONS)
 }
 
 /// Stops a traced thread: it will report [`EVENT_STOP`].
 pub(super) fn interrupt(thread: u32) -> nix::Result<()> {
-    request(PTRACE_INTERRUPT, thread, 0, 0).map(drop)
+    request(PTRACE_INTERRUPT, thread, 0, 0)
 }
 
 /// Lets a stopped thread go on, with a signal (0: none).
@@ -87,7 +87,7 @@ pub(super) fn resume(thread: u32, how: Resume, signal: i32) -> nix::Result<()> {
         Resume::Listen => PTRACE_LISTEN,
         Resume::Detach => PTRACE_DETACH,
     };
-    request(how, thread, 0, usize::try_from(signal).unwrap_or(0)).map(drop)
+    request(how, thread, 0, usize::try_from(signal).unwrap_or(0))
 }
 
 /// What an event is about: the id of a new thread, or the former id of one that has executed a program.

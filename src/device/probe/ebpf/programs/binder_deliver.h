@@ -166,10 +166,13 @@ INLINE bool is_wanted(struct binder_work *work, const struct binder_transaction_
 		place = 8;
 	}
 	length *= 2;
-	KEEP_BOUND(length);
-	if (!length || length > INTERFACE_KEY_SIZE || place + length > size)
+	if (!length || place + length > size)
 		return 0;
 	__builtin_memset(&work->key, 0, sizeof(work->key));
+	/* The bound comes last: from a comparison of the sum, newer verifiers (6.12) work out the bounds of its parts, and lose them. */
+	KEEP_BOUND(length);
+	if (length > INTERFACE_KEY_SIZE)
+		return 0;
 	if (read_kernel(&work->key, length, work->head + place) != 0)
 		return 0;
 	return map_lookup(&wanted_interfaces, &work->key) != 0;

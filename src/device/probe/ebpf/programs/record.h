@@ -127,6 +127,8 @@ INLINE void segment_header_write(struct scratch *s, __u64 at, __u8 tag, __u8 fla
 {
 	struct segment_header *segment;
 
+	/* Checked again, also where clang knows better: verifiers before 5.11 forget the bounds of what was put on the stack. */
+	KEEP_BOUND(at);
 	if (at > RECORD_MAX - sizeof(*segment))
 		return;
 	segment = (struct segment_header *)(s->record + at);
