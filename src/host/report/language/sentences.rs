@@ -17,6 +17,46 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
         "{app} read {data}, and afterwards sent {bytes} bytes to {whom} without consent; what they held was not seen",
         "{app}读取了{data}，其后在未经同意的情况下向{whom}发送了{bytes}字节；内容未见",
     ),
+    (
+        "{app} read {data} before consent, and the basic function of \"{type}\" does not need it",
+        "{app}在用户同意前读取了{data}，而“{type}”类应用的基本功能并不需要它",
+    ),
+    (
+        "{app} read {data} after refusal, and the basic function of \"{type}\" does not need it",
+        "{app}在用户拒绝后读取了{data}，而“{type}”类应用的基本功能并不需要它",
+    ),
+    (
+        "{app} read {data} without declaring it, and the basic function of \"{type}\" does not need it",
+        "{app}未经声明读取了{data}，而“{type}”类应用的基本功能并不需要它",
+    ),
+    (
+        "{app} read {data} as declared, and the basic function of \"{type}\" does not need it",
+        "{app}按声明读取了{data}，而“{type}”类应用的基本功能并不需要它",
+    ),
+    (
+        "{app} read {data} before consent, which \"{type}\" needs only {when}",
+        "{app}在用户同意前读取了{data}，而“{type}”类应用仅在以下情况需要它：{when}",
+    ),
+    (
+        "{app} read {data} after refusal, which \"{type}\" needs only {when}",
+        "{app}在用户拒绝后读取了{data}，而“{type}”类应用仅在以下情况需要它：{when}",
+    ),
+    (
+        "{app} read {data} without declaring it, which \"{type}\" needs only {when}",
+        "{app}未经声明读取了{data}，而“{type}”类应用仅在以下情况需要它：{when}",
+    ),
+    (
+        "{app} read {data} as declared, which \"{type}\" needs only {when}",
+        "{app}按声明读取了{data}，而“{type}”类应用仅在以下情况需要它：{when}",
+    ),
+    (
+        "{app} read {data} at a fixed interval of {period} s in phase {phase} ({pauses} pauses, half of them within {jitter} s of it)",
+        "{app}在阶段{phase}以{period}秒的固定间隔读取{data}（{pauses}个间隔，其中一半偏差在{jitter}秒以内）",
+    ),
+    (
+        "{app} read from {authority}, a provider of another app, and no table says what that holds",
+        "{app}读取了其他应用的内容提供者{authority}，没有任何表说明其内容",
+    ),
     ("{app} read {data} before consent", "{app}在用户同意前读取了{data}"),
     ("{app} read {data} after refusal", "{app}在用户拒绝后读取了{data}"),
     ("{app} read {data} after consent was withdrawn", "{app}在用户撤回同意后读取了{data}"),
@@ -151,6 +191,22 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("the recording holds {count} sessions; a verdict is about one", "记录包含{count}个会话；结论只针对一个会话"),
     ("{family} events were not fully watched to the end: {said}", "{family}事件未被完整监测到结束：{said}"),
     ("{family} events were not fully watched: {said}", "{family}事件未被完整监测：{said}"),
+    (
+        "the self-test {when} did a known act of the {family} family and did not see it: {missing}",
+        "自检（{when}）执行了{family}类的已知行为而未观察到：{missing}",
+    ),
+    (
+        "the header of the recording has no wall-clock time: dates are not known, and seconds count from its clock of the device, or from the first event",
+        "记录头部没有日历时间：日期未知，秒数自设备时钟或首个事件起计",
+    ),
+    (
+        "needs the report of an earlier version (--baseline), and this check has none; `candor terms diff` compares the terms",
+        "需要较早版本的报告（--baseline），本次检查没有；`candor terms diff`可比较声明",
+    ),
+    (
+        "phase {phase} was marked in none of the recordings, so nothing is known about it",
+        "阶段{phase}在任何记录中都未被标记，因此对其一无所知",
+    ),
     ("no probe was attached", "没有探针接入"),
     (
         "the recording is truncated: what happened after its last entry is not known",
