@@ -77,7 +77,7 @@ fn sarif_places_findings_at_the_statement_or_the_beginning_of_the_terms() {
 fn junit_fails_for_a_violation_and_errs_for_what_cannot_be_told() {
     let xml = report::junit(&verdict(0, "443", CONTACTS)).unwrap();
     assert!(xml.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites "), "{xml}");
-    assert!(xml.contains("tests=\"7\" failures=\"2\" errors=\"0\" skipped=\"1\""), "{xml}");
+    assert!(xml.contains("tests=\"8\" failures=\"2\" errors=\"0\" skipped=\"1\""), "{xml}");
     assert!(
         xml.contains("<testcase classname=\"com.example.shop.rules\" name=\"undeclared-collection\"><failure message=")
     );

@@ -58,6 +58,10 @@ pub(super) fn accept(command: &AcceptCommand) -> Result<Exit, CommandError> {
             return Err(CommandError::new(Exit::Usage, format!("{option} is empty: say it for those who come later")));
         }
     }
+    if matches!(command.decision, DecisionWord::Accepted) && command.expires.is_none() {
+        let message = "an accepted finding needs --expires, the last day on which it is accepted: --expires 2027-01-31";
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     let before =
         if command.file.exists() { read_source(&command.file, "list of reviews")?.text } else { String::new() };
     let word = match command.decision {
