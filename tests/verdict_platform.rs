@@ -161,7 +161,8 @@ fn without_binder_probes_nothing_is_ruled_out_and_without_binder_nothing_is_miss
             status
         };
         let mut session = Session::with_probes(all_attached().into_iter().map(change).collect());
-        session.phase("foreground");
+        // Something, because of an app that did nothing nothing can be told.
+        session.phase("foreground").open("/data/data/com.example.shop/files/state");
         rule(&judge_with(NOTHING_DECLARED, &session.end()), "undeclared-collection").outcome
     };
     assert_eq!(with(ProbeState::Attached), NoneObserved);

@@ -107,9 +107,12 @@ impl Lists<'_> {
         }
     }
 
-    /// Heads that are none that is known, and name data themselves.
+    /// Heads that are none that is known, or enumerate, and name data themselves.
     fn leave_unknown_heads(&mut self, table: &Table, row: usize) {
-        self.leave_cells(table, row, |column| role(table.text(row, column)).is_none());
+        self.leave_cells(table, row, |column| {
+            let text = table.text(row, column);
+            role(text).is_none() || text.contains(['、', '，', ',', '；', ';'])
+        });
     }
 
     /// A row that is one cell: a heading within the table.
