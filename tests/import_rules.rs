@@ -158,7 +158,7 @@ const RULES: &[Rule] = &[
         reason: "the doctor tries what a daemon would do, with a daemon's own parts" },
     Rule { module: "device::daemon",
         ours: &["event", "wire", "credential_files", "device::clock", "device::probe", "device::probe::raw_record",
-            "device::probe::tiers", "device::probe::platform", "device::probe::replay", "device::decode", "device::attribute",
+            "device::probe::tiers", "device::probe::replay", "device::decode", "device::attribute",
             "device::raw_capture", "device::event_bus", "device::spool_files", "device::session", "device::self_test", "device::service", "device::device_info"],
         theirs: &["anyhow", "clap", "libc", "nix", "tokio", "tokio_stream", "tonic", "tonic_health", "tonic_reflection",
             "tracing", "tracing_subscriber"],

@@ -11,7 +11,7 @@ use super::evicted::Evicted;
 use super::on_disk::Disk;
 use super::{Matcher, Subscription};
 use crate::device::spool_files::{DropReason, MissingRange, Placed};
-use crate::event::{SessionEnd, SessionHeader, StreamEntry};
+use crate::event::{SessionEnd, SessionEndReason, SessionHeader, StreamEntry};
 
 /// How much a spool may hold. Whichever bound is reached first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,10 +193,15 @@ impl Spool {
     ///
     /// When the number is past the next event.
     pub fn subscribe(&self, from_sequence: u64, matcher: Matcher) -> Result<Subscription, OutOfRange> {
-        let from_sequence = from_sequence.max(1);
+        let mut from_sequence = from_sequence.max(1);
         let next = self.account().events.saturating_add(1);
         if from_sequence > next {
-            return Err(OutOfRange { asked: from_sequence, next });
+            // Of a daemon that was killed, a reader can have got more than was written: it gets how it ended.
+            let interrupted = self.end().is_some_and(|end| end.reason == SessionEndReason::Interrupted);
+            if !interrupted {
+                return Err(OutOfRange { asked: from_sequence, next });
+            }
+            from_sequence = next;
         }
         // Right after the event before the one wanted: a gap or an end that stands there belongs to the reader.
         let index = self.shared.index_after(from_sequence - 1);
