@@ -53,7 +53,8 @@ async fn a_python_client_without_generated_code_lists_services_and_streams_event
             "StartSession",
             "StopSession",
             "StreamEvents",
-            "Summarize"
+            "Summarize",
+            "Watch"
         ])
     );
     assert_eq!(result["device"]["device"]["name"], "scripted");
