@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use candor::event::{
     App, BinderOwner, BinderTransaction, BlindSpot, BlindSpotKind, DnsAnswer, DnsQuery, DnsRecord, Endpoint, Event,
     EventBody, EventKind, Fidelity, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, HttpRequest,
-    MethodSource, NamedCaller, OpenAccess, Outcome, Phase, PhaseMark, ProbeId, ProcessExec, ProcessExit, ProcessKey,
-    ProcessRef, ProcessStart, ProviderAccess, ProviderMethod, ServiceArgument, ServiceCall, SocketAccept, SocketBind,
-    SocketConnect, SocketListen, SocketTotals, TlsClientHello, Transport, ValueShape,
+    Importance, MethodSource, NamedCaller, OpenAccess, Outcome, Phase, PhaseMark, ProbeId, ProcessExec, ProcessExit,
+    ProcessImportance, ProcessKey, ProcessRef, ProcessStart, ProviderAccess, ProviderMethod, ServiceArgument,
+    ServiceCall, SocketAccept, SocketBind, SocketConnect, SocketListen, SocketTotals, TlsClientHello, Transport,
+    ValueShape,
 };
 use candor::wire::{FILE_DESCRIPTORS, proto};
 use prost::Message as _;
@@ -39,6 +40,9 @@ fn sample_body(kind: EventKind) -> EventBody {
             arguments_cut: true,
         }),
         EventKind::ProcessExit => EventBody::ProcessExit(ProcessExit { status: Some(3), signal: Some(9) }),
+        EventKind::ProcessImportance => {
+            EventBody::ProcessImportance(ProcessImportance { importance: Importance::Background, oom_score_adj: 900 })
+        }
         EventKind::BlindSpot => EventBody::BlindSpot(BlindSpot { what: BlindSpotKind::IoUring }),
         EventKind::FileOpen => EventBody::FileOpen(FileOpen {
             path: "/data/data/com.example/contacts.db".to_owned(),

@@ -19,7 +19,7 @@ use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
 use crate::device::probe::tiers::{self, ProbeOptions};
-use crate::device::probe::{Probe, ProbeError, RawBatch, replay};
+use crate::device::probe::{Probe, ProbeError, RawBatch, platform, replay};
 use crate::device::raw_capture::CaptureWriter;
 use crate::device::self_test::HelperProgram;
 pub use crate::device::service::ListenAddress;
@@ -34,9 +34,6 @@ use crate::wire::DEFAULT_SOCKET_PATH;
 
 /// Sessions at a time, unless told otherwise.
 pub const DEFAULT_MAX_SESSIONS: usize = 16;
-
-/// What only Android has, below the root.
-const ANDROID_MARK: &str = "system/build.prop";
 
 /// Where spools are written unless told otherwise, below the root: on Android, and elsewhere. Not `/data/local/tmp`: who
 /// owns that directory, the shell, could put another one into our place.
@@ -211,7 +208,7 @@ impl Daemon {
         let listen = options.listen.clone();
         let mut access = options.access.clone();
         Server::check(&listen, &access)?;
-        if options.system_root.join(ANDROID_MARK).exists() {
+        if platform::is_android(&options.system_root) {
             // Elsewhere 2000 is somebody's ordinary account.
             access.users.insert(SHELL_USER_ID);
         }
@@ -284,7 +281,7 @@ pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonErr
 /// Takes the directory of spools, and finds what a daemon before us left there.
 fn open_spools(options: SpoolFilesOptions, system_root: &Path) -> Result<Option<DiskOptions>, SpoolDirectoryError> {
     let SpoolFilesOptions { directory, session, total_bytes, memory_bytes } = options;
-    let usual = if system_root.join(ANDROID_MARK).exists() { ANDROID_SPOOLS } else { SPOOLS };
+    let usual = if platform::is_android(system_root) { ANDROID_SPOOLS } else { SPOOLS };
     let is_usual = directory.is_none();
     let path = directory.unwrap_or_else(|| system_root.join(usual));
     let opened = SpoolDirectory::open(&path, session)

@@ -15,6 +15,7 @@ pub mod device_info;
 pub mod doctor;
 pub mod event_bus;
 pub mod keys;
+pub mod own_process;
 pub mod probe;
 pub mod raw_capture;
 pub mod self_test;

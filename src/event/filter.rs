@@ -198,6 +198,7 @@ impl EventBody {
             Self::HttpRequest(body) => vec![&body.path],
             Self::ProcessStart(_)
             | Self::ProcessExit(_)
+            | Self::ProcessImportance(_)
             | Self::BlindSpot(_)
             | Self::SocketConnect(_)
             | Self::SocketBind(_)
@@ -245,6 +246,7 @@ impl EventBody {
             Self::ProcessStart(_)
             | Self::ProcessExec(_)
             | Self::ProcessExit(_)
+            | Self::ProcessImportance(_)
             | Self::BlindSpot(_)
             | Self::FileOpen(_)
             | Self::FileTotals(_)

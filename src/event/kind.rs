@@ -79,6 +79,7 @@ event_kinds! {
     ProcessStart, "process_start", Process, "A process was created.";
     ProcessExec, "process_exec", Process, "A process replaced its program.";
     ProcessExit, "process_exit", Process, "A process ended.";
+    ProcessImportance, "process_importance", Process, "Whether the system holds a process to be on the screen was observed.";
     BlindSpot, "blind_spot", Process, "A process began to act in a way that the probes cannot see.";
     FileOpen, "file_open", File, "A file was opened, or was found open when tracing began.";
     FileTotals, "file_totals", File, "Bytes read and written through one open file so far.";

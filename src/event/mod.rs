@@ -13,6 +13,7 @@ mod entry;
 mod file;
 mod filter;
 mod identity;
+mod importance;
 mod kind;
 mod loss;
 mod phase;
@@ -36,6 +37,7 @@ pub use entry::{
 pub use file::{FileOpen, FileRename, FileTotals, FileUnlink, OpenAccess};
 pub use filter::{EventFilter, FilterError, OutcomeClass};
 pub use identity::{App, ProcessKey, ProcessRef, START_TIME_GRANULARITY_NS};
+pub use importance::{Importance, ProcessImportance};
 pub use kind::{EventKind, Family};
 pub use loss::{LossTotals, ProgramCounters, Stage, StageTotals};
 pub use phase::{Phase, PhaseError, WELL_KNOWN_PHASES};
@@ -118,6 +120,8 @@ pub enum EventBody {
     ProcessExec(ProcessExec),
     /// A process ended.
     ProcessExit(ProcessExit),
+    /// Whether the system holds a process to be on the screen was observed.
+    ProcessImportance(ProcessImportance),
     /// A process began to use a way of acting that the probes cannot see.
     BlindSpot(BlindSpot),
     /// A file was opened, or was found open when tracing began.
@@ -162,6 +166,7 @@ impl EventBody {
             Self::ProcessStart(_) => EventKind::ProcessStart,
             Self::ProcessExec(_) => EventKind::ProcessExec,
             Self::ProcessExit(_) => EventKind::ProcessExit,
+            Self::ProcessImportance(_) => EventKind::ProcessImportance,
             Self::BlindSpot(_) => EventKind::BlindSpot,
             Self::FileOpen(_) => EventKind::FileOpen,
             Self::FileTotals(_) => EventKind::FileTotals,

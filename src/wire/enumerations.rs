@@ -71,6 +71,7 @@ enumerations! {
     OpenAccess { Read, Write, ReadWrite, PathOnly }
     Transport { Tcp, Udp, UnixStream, UnixDatagram, Other }
     BlindSpotKind { IoUring, CompatSystemCall }
+    Importance { System, Foreground, Perceptible, Background }
     ProviderMethod {
         Acquire, Query, GetType, Insert, BulkInsert, Update, Delete, OpenFile, OpenAssetFile,
         OpenTypedAssetFile, ApplyBatch, Call, GetStreamTypes, Canonicalize, Uncanonicalize, Refresh, CheckUriPermission, CreateCancellationSignal, Other,

@@ -365,6 +365,7 @@ impl TryFrom<proto::event::Body> for event::EventBody {
             Body::ProcessStart(body) => Self::ProcessStart(body.try_into()?),
             Body::ProcessExec(body) => Self::ProcessExec(body.try_into()?),
             Body::ProcessExit(body) => Self::ProcessExit(body.try_into()?),
+            Body::ProcessImportance(body) => Self::ProcessImportance(body.try_into()?),
             Body::BlindSpot(body) => Self::BlindSpot(body.try_into()?),
             Body::ProviderAccess(body) => Self::ProviderAccess(body.try_into()?),
             Body::ServiceCall(body) => Self::ServiceCall(body.try_into()?),
@@ -402,6 +403,18 @@ impl TryFrom<proto::ProcessExit> for event::ProcessExit {
     fn try_from(message: proto::ProcessExit) -> Result<Self, WireError> {
         let proto::ProcessExit { status, signal } = message;
         Ok(Self { status, signal })
+    }
+}
+
+impl TryFrom<proto::ProcessImportance> for event::ProcessImportance {
+    type Error = WireError;
+
+    fn try_from(message: proto::ProcessImportance) -> Result<Self, WireError> {
+        let proto::ProcessImportance { importance, oom_score_adj } = message;
+        Ok(Self {
+            importance: required::<proto::Importance>(importance, "ProcessImportance.importance")?,
+            oom_score_adj,
+        })
     }
 }
 

@@ -117,6 +117,7 @@ pub fn lighten_event(event: &mut proto::Event) {
         | Body::FileUnlink(_)
         | Body::ProcessStart(_)
         | Body::ProcessExit(_)
+        | Body::ProcessImportance(_)
         | Body::BlindSpot(_)
         | Body::PhaseMark(_) => {}
     }

@@ -87,6 +87,11 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
         EventKind::ProcessExit => (any::<Option<i32>>(), any::<Option<i32>>())
             .prop_map(|(status, signal)| EventBody::ProcessExit(ProcessExit { status, signal }))
             .boxed(),
+        EventKind::ProcessImportance => (one_of(Importance::ALL), any::<i32>())
+            .prop_map(|(importance, oom_score_adj)| {
+                EventBody::ProcessImportance(ProcessImportance { importance, oom_score_adj })
+            })
+            .boxed(),
         EventKind::BlindSpot => {
             one_of(BlindSpotKind::ALL).prop_map(|what| EventBody::BlindSpot(BlindSpot { what })).boxed()
         }

@@ -278,6 +278,7 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::ProcessStart(body) => Self::ProcessStart(body.into()),
             event::EventBody::ProcessExec(body) => Self::ProcessExec(body.into()),
             event::EventBody::ProcessExit(body) => Self::ProcessExit(body.into()),
+            event::EventBody::ProcessImportance(body) => Self::ProcessImportance(body.into()),
             event::EventBody::BlindSpot(body) => Self::BlindSpot(body.into()),
             event::EventBody::FileOpen(body) => Self::FileOpen(body.into()),
             event::EventBody::FileTotals(body) => Self::FileTotals(body.into()),
@@ -326,6 +327,13 @@ impl From<&event::ProcessExit> for proto::ProcessExit {
     fn from(exit: &event::ProcessExit) -> Self {
         let event::ProcessExit { status, signal } = *exit;
         Self { status, signal }
+    }
+}
+
+impl From<&event::ProcessImportance> for proto::ProcessImportance {
+    fn from(observed: &event::ProcessImportance) -> Self {
+        let event::ProcessImportance { importance, oom_score_adj } = *observed;
+        Self { importance: proto::Importance::from(importance).into(), oom_score_adj }
     }
 }
 

@@ -12,9 +12,9 @@ use super::socket_address::{SocketEnd, SocketType, endpoint_or_family};
 use super::text::printable;
 use super::{DecodeError, open_flags};
 use crate::event::{
-    BlindSpot, BlindSpotKind, EventBody, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, Outcome,
-    ProcessExec, ProcessExit, ProcessKey, ProcessStart, SocketAccept, SocketBind, SocketConnect, SocketListen,
-    SocketTotals,
+    BlindSpot, BlindSpotKind, EventBody, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, Importance,
+    Outcome, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessStart, SocketAccept, SocketBind,
+    SocketConnect, SocketListen, SocketTotals,
 };
 
 /// What a record says, besides who acted.
@@ -76,6 +76,13 @@ pub(crate) fn process_exit(record: &Record<'_>) -> Result<Decoded, DecodeError> 
     let signal = status & 0x7f;
     let (status, signal) = if signal == 0 { (Some(status >> 8 & 0xff), None) } else { (None, Some(signal)) };
     Ok(Decoded::ok(EventBody::ProcessExit(ProcessExit { status, signal })))
+}
+
+pub(crate) fn process_importance(record: &Record<'_>) -> Result<Decoded, DecodeError> {
+    let oom_score_adj = record.body(Cursor::i32_le)?;
+    record.segment_table()?;
+    let importance = Importance::of_score(oom_score_adj);
+    Ok(Decoded::ok(EventBody::ProcessImportance(ProcessImportance { importance, oom_score_adj })))
 }
 
 pub(crate) fn blind_spot(record: &Record<'_>) -> Result<Decoded, DecodeError> {

@@ -68,6 +68,7 @@ impl Decoder {
             RecordKind::ProcessExec => body::process_exec(&record, &mut act.hints)?,
             RecordKind::ProcessExit => body::process_exit(&record)?,
             RecordKind::BlindSpot => body::blind_spot(&record)?,
+            RecordKind::ProcessImportance => body::process_importance(&record)?,
             RecordKind::FileOpen => body::file_open(&record, &mut act.hints)?,
             RecordKind::FileTotals => body::file_totals(&record)?,
             RecordKind::FileRename | RecordKind::FileUnlink => body::path_change(&record, &mut act.hints)?,

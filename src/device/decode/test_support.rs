@@ -110,6 +110,11 @@ impl RecordBuilder {
         Self::new(RecordKind::ProcessExit, &[wait_status.to_le_bytes(), [0; 4]].concat())
     }
 
+    /// What a process is worth to the system.
+    pub fn process_importance(oom_score_adj: i32) -> Self {
+        Self::new(RecordKind::ProcessImportance, &[oom_score_adj.to_le_bytes(), [0; 4]].concat())
+    }
+
     /// A blind spot.
     #[must_use]
     pub fn blind_spot(what: u32) -> Self {
@@ -331,6 +336,7 @@ pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
         ),
         (Kind::ProcessExit, RecordBuilder::process_exit(0)),
         (Kind::BlindSpot, RecordBuilder::blind_spot(1)),
+        (Kind::ProcessImportance, RecordBuilder::process_importance(900)),
         (
             Kind::FileOpen,
             RecordBuilder::file_open(5, 1, 0o2_000_000)

@@ -67,7 +67,10 @@ fn event_heap(event: &Event) -> usize {
     let maybe_end = |maybe: &Option<Endpoint>| maybe.as_ref().map_or(0, end);
     let list = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
     let body = match &event.body {
-        EventBody::ProcessStart(_) | EventBody::ProcessExit(_) | EventBody::BlindSpot(_) => 0,
+        EventBody::ProcessStart(_)
+        | EventBody::ProcessExit(_)
+        | EventBody::ProcessImportance(_)
+        | EventBody::BlindSpot(_) => 0,
         EventBody::ProcessExec(body) => body.path.len() + text(&body.requested_path) + list(&body.arguments),
         EventBody::FileOpen(body) => body.path.len() + text(&body.requested_path),
         EventBody::FileTotals(body) => body.path.len(),

@@ -5,6 +5,7 @@
 //! * **Test it:** `cargo test device::probe`; the eBPF tests need root and are run by `scripts/test`.
 
 pub mod ebpf;
+pub mod importance;
 pub mod platform;
 pub mod process_scan;
 pub mod procfs;

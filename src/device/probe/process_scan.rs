@@ -52,6 +52,16 @@ pub fn all(root: &Path) -> Vec<ScannedProcess> {
     processes.flatten().filter_map(|process| scanned(process.stat().ok()?)).collect()
 }
 
+/// The name as the kernel keeps it: at most 15 bytes and a NUL.
+#[must_use]
+pub fn comm(name: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().take(15).zip(name.bytes()) {
+        *to = from;
+    }
+    bytes
+}
+
 /// The processes of the trees under `roots`, the roots included, as one look at the list shows them.
 #[must_use]
 pub fn trees(root: &Path, roots: &BTreeSet<u32>) -> BTreeSet<u32> {

@@ -59,6 +59,9 @@ structure!(
     /// Body of a blind spot.
     blind_spot_body, size 8, { WHAT = "what" at 0, });
 structure!(
+    /// Body of the importance of a process.
+    process_importance_body, size 8, { OOM_SCORE_ADJ = "oom_score_adj" at 0, });
+structure!(
     /// Body of a file open.
     file_open_body, size 48, {
     RESULT = "result" at 0, HANDLE = "handle" at 8, INODE = "inode" at 16, DEVICE = "device" at 24, MODE = "mode" at 28,
@@ -134,6 +137,7 @@ values!(
     record_kind: u16, {
     PROCESS_START = "RECORD_PROCESS_START" is 1, PROCESS_EXEC = "RECORD_PROCESS_EXEC" is 2,
     PROCESS_EXIT = "RECORD_PROCESS_EXIT" is 3, BLIND_SPOT = "RECORD_BLIND_SPOT" is 4,
+    PROCESS_IMPORTANCE = "RECORD_PROCESS_IMPORTANCE" is 5,
     FILE_OPEN = "RECORD_FILE_OPEN" is 16, FILE_TOTALS = "RECORD_FILE_TOTALS" is 17,
     FILE_RENAME = "RECORD_FILE_RENAME" is 18, FILE_UNLINK = "RECORD_FILE_UNLINK" is 19,
     SOCKET_CONNECT = "RECORD_SOCKET_CONNECT" is 32, SOCKET_BIND = "RECORD_SOCKET_BIND" is 33,
@@ -417,6 +421,7 @@ impl<'a> RecordView<'a> {
             record_kind::PROCESS_EXEC => process_exec_body::SIZE,
             record_kind::PROCESS_EXIT => process_exit_body::SIZE,
             record_kind::BLIND_SPOT => blind_spot_body::SIZE,
+            record_kind::PROCESS_IMPORTANCE => process_importance_body::SIZE,
             record_kind::FILE_OPEN => file_open_body::SIZE,
             record_kind::FILE_TOTALS => totals_body::SIZE,
             record_kind::FILE_RENAME | record_kind::FILE_UNLINK => path_change_body::SIZE,

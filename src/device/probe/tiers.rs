@@ -12,14 +12,15 @@
 //! | 4 | `procfs`, polling | what happens to be there when it looks |
 //!
 //! Which of them work is found out by trying, never from version numbers. Beside the one that traces there are always the
-//! list of what was there before (`procfs`, once) and the platform's names (`platform`).
+//! list of what was there before (`procfs`, once) and the platform's names (`platform`); on Android also what the system
+//! holds each process to be worth (`importance`).
 
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
 use super::ebpf::{EbpfChoice, EbpfOptions};
-use super::{Probe, ebpf, platform, procfs, ptrace};
+use super::{Probe, ebpf, importance, platform, procfs, ptrace};
 use crate::event::ProbeStatus;
 
 /// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
@@ -83,7 +84,8 @@ impl Default for ProbeOptions {
 
 /// What opening gave.
 pub struct OpenedTiers {
-    /// The one that traces, if any does; the list of what was there before; the platform's names.
+    /// The one that traces, if any does; the list of what was there before; on Android the importance of processes; the
+    /// platform's names, always last.
     pub probes: Vec<Box<dyn Probe>>,
     /// Statuses of tiers that were tried in vain, with the reasons.
     pub unavailable: Vec<ProbeStatus>,
@@ -128,7 +130,10 @@ pub fn open(options: &ProbeOptions, system_root: &Path) -> OpenedTiers {
     let proc_root = system_root.join("proc");
     let sampling = matches!(choice, ProbeChoice::Auto | ProbeChoice::Procfs) && tracing_probe.is_none();
     let mut probes: Vec<_> = tracing_probe.into_iter().collect();
-    probes.push(if sampling { procfs::open_polling(proc_root) } else { procfs::open(proc_root) });
+    probes.push(if sampling { procfs::open_polling(proc_root.clone()) } else { procfs::open(proc_root.clone()) });
+    if platform::is_android(system_root) {
+        probes.push(importance::open(proc_root));
+    }
     probes.push(platform::open(system_root.to_owned(), method_table_cache(system_root)));
     OpenedTiers { probes, unavailable }
 }

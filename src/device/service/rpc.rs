@@ -10,11 +10,11 @@ use super::access::Access;
 use super::batches::Manner;
 use super::status::{session_status, wire_status};
 use super::{batches, queries, watches};
-use crate::device::clock;
 use crate::device::event_bus::SpoolState;
 use crate::device::session::{
     SessionAccount, SessionError, SessionLimits, SessionManager, SessionSummary, StartRequest,
 };
+use crate::device::{clock, own_process};
 use crate::event::{Phase, Selection};
 use crate::wire::proto;
 use crate::wire::proto::candor_service_server::CandorService;
@@ -39,6 +39,7 @@ impl CandorService for Rpc {
         }))
     }
 
+    #[tracing::instrument(level = "debug", skip_all, err(Display, level = "debug"))]
     async fn list_packages(
         &self,
         _request: Request<proto::ListPackagesRequest>,
@@ -47,6 +48,7 @@ impl CandorService for Rpc {
         off_the_runtime(move || Ok(proto::ListPackagesResponse { packages: Some((&sessions.packages()).into()) })).await
     }
 
+    #[tracing::instrument(level = "debug", skip_all, err(Display, level = "debug"))]
     async fn start_session(
         &self,
         request: Request<proto::StartSessionRequest>,
@@ -75,6 +77,7 @@ impl CandorService for Rpc {
         }))
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id), err(Display, level = "debug"))]
     async fn stop_session(
         &self,
         request: Request<proto::StopSessionRequest>,
@@ -93,6 +96,7 @@ impl CandorService for Rpc {
         Ok(Response::new(proto::ListSessionsResponse { sessions }))
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id), err(Display, level = "debug"))]
     async fn stream_events(
         &self,
         request: Request<proto::StreamEventsRequest>,
@@ -108,10 +112,12 @@ impl CandorService for Rpc {
 
     type WatchStream = ReceiverStream<Result<proto::WatchResponse, Status>>;
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id), err(Display, level = "debug"))]
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         Ok(Response::new(watches::watch(&self.sessions, request.into_inner())?))
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id), err(Display, level = "debug"))]
     async fn query_events(
         &self,
         request: Request<proto::QueryEventsRequest>,
@@ -120,6 +126,7 @@ impl CandorService for Rpc {
         off_the_runtime(move || queries::page(&sessions, request.into_inner())).await
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id), err(Display, level = "debug"))]
     async fn summarize(
         &self,
         request: Request<proto::SummarizeRequest>,
@@ -128,6 +135,7 @@ impl CandorService for Rpc {
         off_the_runtime(move || queries::summary(&sessions, request.into_inner())).await
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(session = request.get_ref().session_id, phase = request.get_ref().phase), err(Display, level = "debug"))]
     async fn mark_phase(
         &self,
         request: Request<proto::MarkPhaseRequest>,
@@ -144,7 +152,13 @@ impl CandorService for Rpc {
         _request: Request<proto::GetStatusRequest>,
     ) -> Result<Response<proto::GetStatusResponse>, Status> {
         let sessions = self.sessions.accounts().into_iter().map(session_account).collect();
-        Ok(Response::new(proto::GetStatusResponse { access: Some(self.access.status()), sessions }))
+        let daemon = own_process::status().map(|own| proto::DaemonStatus {
+            resident_bytes: own.resident_bytes,
+            peak_resident_bytes: own.peak_resident_bytes,
+            processor_ms: own.processor_ms,
+            running_ms: own.running_ms,
+        });
+        Ok(Response::new(proto::GetStatusResponse { access: Some(self.access.status()), sessions, daemon }))
     }
 }
 

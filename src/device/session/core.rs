@@ -220,7 +220,8 @@ impl Session {
         }
         let refused = self.spool.append(entries);
         if refused > 0 {
-            tracing::error!(session = self.id(), refused, "entries came after the end of the session");
+            let _session = self.span().entered();
+            tracing::error!(refused, "entries came after the end of the session");
         }
         if let Some(time_ns) = totals_at_ns {
             let totals = state.accounts.totals(time_ns, self.spool.account());
@@ -265,9 +266,15 @@ impl Session {
         if let Some(open) = keeper
             && let Err(error) = write(open)
         {
-            tracing::error!(session = self.id(), path = ?self.raw_capture_path, %error, "the raw capture is given up");
+            let _session = self.span().entered();
+            tracing::error!(path = ?self.raw_capture_path, %error, "the raw capture is given up");
             *keeper = None;
         }
+    }
+
+    /// What lines of the log that concern this session stand under.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::info_span!("session", id = self.id(), label = %self.header.label)
     }
 
     /// Ends the session. `end` gets the final totals and makes the end of them.
@@ -279,12 +286,17 @@ impl Session {
         }
         state.ended = true;
         let end = end(state.accounts.totals(time_ns, self.spool.account()));
+        self.span().in_scope(|| {
+            let (events, lost) = (end.totals.events, end.totals.loss.dropped_total());
+            tracing::info!(reason = end.reason.name(), events, lost, "ended");
+        });
         self.spool.append([StreamEntry::End(Box::new(end.clone()))]);
         drop(state);
         if let Some(keeper) = keeper.take()
             && let Err(error) = keeper.finish(&end)
         {
-            tracing::error!(session = self.id(), path = ?self.raw_capture_path, %error, "the raw capture has no end");
+            let _session = self.span().entered();
+            tracing::error!(path = ?self.raw_capture_path, %error, "the raw capture has no end");
         }
         self.ended.send_replace(true);
     }

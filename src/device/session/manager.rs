@@ -343,6 +343,10 @@ impl SessionManager {
         if is_replay {
             registry.replayed = Some(session.id().to_owned());
         }
+        session.span().in_scope(|| {
+            let Selection { user_ids, process_trees, .. } = &session.header.selection;
+            tracing::info!(?user_ids, ?process_trees, "began");
+        });
         registry.sessions.push(session.clone());
         registry.forget_old(options.keeper.as_ref().map_or(options.spool.bytes, SpoolKeeper::ended_bytes));
         Ok((session, interpreter))

@@ -8,7 +8,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use super::tls::{Bearer, Complaint, Trust};
-use super::{AccessReport, Address, ClientError};
+use super::{AccessReport, Address, ClientError, DaemonReport, SessionReport};
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, ProbeStatus, Selection, SessionEnd, SessionHeader,
     WatchCondition, WatchNews,
@@ -209,6 +209,34 @@ impl DaemonClient {
             Err(ClientError::NotADaemon { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How the daemon is: its process, its sessions, and whom it let in.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon is gone, or its answer is not understood.
+    pub async fn report(&mut self) -> Result<DaemonReport, ClientError> {
+        let status =
+            in_time(&self.address, &self.complaint, self.service.get_status(proto::GetStatusRequest {})).await?;
+        let proto::GetStatusResponse { access, sessions, daemon } = status;
+        // Asked afterwards: a session that ends in between is told as ended, and its account is then nearly its last.
+        let rows = self.sessions().await?;
+        let session = |status: proto::SessionStatus| {
+            let proto::SessionStatus { session_id, totals, spool, subscribers } = status;
+            let spool = spool.unwrap_or_default();
+            Ok(SessionReport {
+                running: rows.iter().any(|row| row.session_id == session_id && row.end.is_none()),
+                totals: totals.unwrap_or_default().try_into()?,
+                subscribers: subscribers.into(),
+                spool_memory_bytes: spool.memory_bytes,
+                spool_file_bytes: spool.file_bytes.unwrap_or(0),
+                spool_write_failures: spool.write_failures,
+                session_id,
+            })
+        };
+        let sessions = self.understood(sessions.into_iter().map(session).collect())?;
+        Ok(DaemonReport { access: access.map(AccessReport::from), process: daemon.map(Into::into), sessions })
     }
 
     /// The device's packages.

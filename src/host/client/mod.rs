@@ -9,6 +9,7 @@
 mod access_report;
 mod address;
 mod daemon_client;
+mod daemon_report;
 mod error;
 mod resume;
 mod tls;
@@ -18,6 +19,7 @@ pub use address::{Address, AddressError};
 pub use daemon_client::{
     DaemonClient, DeviceDescription, EventStream, NewsStream, SessionRow, SessionWish, StartedSession, StreamWish,
 };
+pub use daemon_report::{DaemonReport, ProcessReport, SessionReport};
 pub use error::ClientError;
 pub use resume::{Delivery, ResumingStream};
 pub use tls::{Credentials, CredentialsError};

@@ -8,7 +8,8 @@ use anstyle::Style;
 use super::terminal::{BAD, FAINT, GOOD, STRONG, WARN, cut, harmless, padded, styled};
 use crate::event::{
     BinderTransaction, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, MethodSource, OpenAccess,
-    Outcome, ProviderAccess, SelfTest, SelfTestResult, SelfTestState, ServiceCall, StreamEntry, Transport,
+    Outcome, ProcessImportance, ProviderAccess, SelfTest, SelfTestResult, SelfTestState, ServiceCall, StreamEntry,
+    Transport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -162,6 +163,10 @@ impl EventLines {
                 (Some(status), None) => format!("status {status}"),
                 (None, None) => "status unknown".to_owned(),
             },
+            EventBody::ProcessImportance(observed) => {
+                let ProcessImportance { importance, oom_score_adj } = observed;
+                format!("{} in the eyes of the system (oom_score_adj {oom_score_adj})", importance.name())
+            }
             EventBody::BlindSpot(spot) => format!("{}: acts are not seen from here on", spot.what.name()),
             EventBody::FileOpen(open) => {
                 let requested = open.requested_path.as_ref().map(|path| format!("(asked for {path})"));

@@ -220,6 +220,14 @@ pub(super) const LESSONS: &[Lesson] = &[
         exits: &[Done, Usage, Unavailable, NoPermission],
     },
     Lesson {
+        command: "metrics",
+        examples: &[
+            ("The counters now", "candor metrics"),
+            ("For a Prometheus on this machine", "candor metrics --listen 127.0.0.1:9464"),
+        ],
+        exits: &[Done, Usage, Unavailable, CannotCreate, InputOutput, NoPermission],
+    },
+    Lesson {
         command: "import",
         examples: &[
             (

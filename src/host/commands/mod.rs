@@ -19,6 +19,7 @@ mod info;
 mod launch;
 mod lessons;
 mod mark;
+mod metrics;
 mod progress;
 mod record;
 mod review;
@@ -124,6 +125,8 @@ enum Verb {
     Apps(info::AppsCommand),
     /// List the daemon's sessions
     Sessions(info::SessionsCommand),
+    /// Print the daemon's counters, or serve them to Prometheus
+    Metrics(metrics::MetricsCommand),
     /// Make a recording of a text that was written by hand or exported
     Import(import::ImportCommand),
     /// Make a recording of raw records that were kept with --keep-raw
@@ -217,6 +220,7 @@ fn dispatch(line: CommandLine, embedded: StartEmbedded) -> Result<Exit, CommandE
         Verb::Info(command) => runtime()?.block_on(info::info(&daemon, &command)),
         Verb::Apps(command) => runtime()?.block_on(info::apps(&daemon, &command)),
         Verb::Sessions(command) => runtime()?.block_on(info::sessions(&daemon, &command)),
+        Verb::Metrics(command) => runtime()?.block_on(metrics::metrics(&daemon, &command)),
         Verb::Import(command) => import::import(&command),
         Verb::Replay(command) => run::replay(&runtime()?, embedded, &command),
         Verb::Completions(command) => {

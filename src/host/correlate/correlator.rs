@@ -9,6 +9,7 @@ use super::coverage::Coverage;
 use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple, Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
 use super::limits;
+use super::on_screen::OnScreen;
 use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
 use super::standing::Standings;
 use super::tally::{Proof, RateMeter, Tally};
@@ -91,6 +92,7 @@ pub struct Correlator<'a> {
     /// The header gives no time at all, and no event has given one yet.
     no_anchor: bool,
     pub(super) coverage: Coverage,
+    on_screen: OnScreen,
     /// Remembered answers: which types a path tells of.
     path_types: HashMap<String, Rc<[TypeId]>>,
     no_types: Rc<[TypeId]>,
@@ -146,6 +148,7 @@ impl<'a> Correlator<'a> {
             clock: Clock::default(),
             no_anchor: false,
             coverage: Coverage::new(),
+            on_screen: OnScreen::default(),
             path_types: HashMap::new(),
             no_types: Rc::from([]),
             phases: Vec::new(),
@@ -285,13 +288,26 @@ impl<'a> Correlator<'a> {
                     self.recent.started(event.process.key, parent);
                 }
             }
-            EventBody::ProcessExit(_)
-            | EventBody::BlindSpot(_)
+            EventBody::ProcessImportance(observed) => {
+                let room = self.on_screen.observed(event.time_ns, event.process.key, observed.importance);
+                self.screen_room(room);
+            }
+            EventBody::ProcessExit(_) => {
+                let room = self.on_screen.ended(event.time_ns, event.process.key);
+                self.screen_room(room);
+            }
+            EventBody::BlindSpot(_)
             | EventBody::FileUnlink(_)
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
             | EventBody::PhaseMark(_) => {}
+        }
+    }
+
+    fn screen_room(&mut self, room: bool) {
+        if !room {
+            self.coverage.overflow("changes of the app's place on the screen");
         }
     }
 
@@ -618,6 +634,7 @@ impl<'a> Correlator<'a> {
             header: self.header,
             end: self.end,
             seen: self.coverage.finish(condition),
+            on_screen: self.on_screen,
         };
         facts.verdict()
     }

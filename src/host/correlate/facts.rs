@@ -10,6 +10,7 @@ use super::fingerprint;
 use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
+use super::on_screen::OnScreen;
 use super::profiles::{self, ActKey, Profile};
 use super::review::ReviewSummary;
 use super::rules::{self, ALL_RULES};
@@ -151,6 +152,8 @@ pub(super) struct Facts<'a> {
     pub(super) header: Option<SessionHeader>,
     pub(super) end: Option<SessionEnd>,
     pub(super) seen: Seen,
+    /// When the system held the app to be on the screen.
+    pub(super) on_screen: OnScreen,
 }
 
 impl Facts<'_> {

@@ -22,6 +22,10 @@ pub(super) const REMEMBERED_PATH_LENGTH: usize = 512;
 pub(super) const GAPS: usize = 10_000;
 /// Phase marks.
 pub(super) const PHASE_MARKS: usize = 10_000;
+/// Processes whose place on the screen is followed.
+pub(super) const PROCESSES_ON_SCREEN: usize = 10_000;
+/// Changes of the app's place on the screen.
+pub(super) const SCREEN_CHANGES: usize = 10_000;
 /// Blind spots kept one by one.
 pub(super) const BLIND_SPOTS: usize = 1_000;
 /// Apps and addresses that are only listed.

@@ -33,6 +33,7 @@ mod flows;
 mod limits;
 mod notices;
 pub mod observed;
+mod on_screen;
 mod periodicity;
 mod platform;
 pub mod profiles;

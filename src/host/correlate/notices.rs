@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::clock::Clock;
 use super::correlator::Effect;
 use super::drafts;
 use super::facts::Facts;
@@ -137,6 +138,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 .to_owned(),
         );
     }
+    phases_as_seen(facts, &mut note);
     unexercised(facts, &mut note);
     not_necessary(facts, &mut note);
     for access in facts.terms.undeclared_access(facts.ontology) {
@@ -144,6 +146,33 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
     }
     drafts::notices(facts, &mut note);
     notices.into_iter().collect()
+}
+
+/// Less than this is no disagreement: the tester marks and acts by hand, and importance is looked at twice a second.
+const MARK_TOLERANCE_NS: u64 = 2_000_000_000;
+
+/// Phases that were marked while the system saw the app elsewhere: what is said of them is said of another state.
+fn phases_as_seen(facts: &Facts<'_>, note: &mut impl FnMut(&'static str, String)) {
+    for span in &facts.seen.spans {
+        let Some(should_be) = span.phase.on_screen() else { continue };
+        let seen = facts.on_screen.within(span.from_ns, span.to_ns);
+        let elsewhere_ns = if should_be { seen.known_ns - seen.on_screen_ns } else { seen.on_screen_ns };
+        if elsewhere_ns < MARK_TOLERANCE_NS {
+            continue;
+        }
+        let place = if should_be { "off" } else { "on" };
+        note(
+            "phase_disagrees",
+            format!(
+                "phase {} was marked at {} s for {} s, and by the importance that the system gave its processes the app \
+                 was {place} the screen for {} s of it",
+                span.phase,
+                facts.clock.moment(span.from_ns).seconds,
+                Clock::seconds(span.to_ns - span.from_ns),
+                Clock::seconds(elsewhere_ns),
+            ),
+        );
+    }
 }
 
 /// Statements that the run gave no occasion for: a silent rule says little about them.

@@ -483,7 +483,7 @@ pub struct ObservedRecipient {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Notice {
     /// What sort: `attempted`, `uncertain_recipient`, `declared_broadly`, `dns_bypass`, `unknown_provider`, `left_out`, `first_party_claim`,
-    /// `unexercised_statement`, `not_necessary`, `may_access`, `unconfirmed_draft`, `fixed_interval`, `not_decided`, `no_clock_anchor`.
+    /// `phase_disagrees`, `unexercised_statement`, `not_necessary`, `may_access`, `unconfirmed_draft`, `fixed_interval`, `not_decided`, `no_clock_anchor`.
     pub kind: &'static str,
     /// In one English sentence.
     pub message: String,

@@ -42,6 +42,15 @@ const PROPERTIES_MAX: u64 = 1 << 20;
 /// Where the properties of the build are, below the root.
 const PROPERTY_FILES: &[&str] = &["system/build.prop", "system/etc/prop.default", "default.prop"];
 
+/// What only Android has, below the root.
+const ANDROID_MARK: &str = "system/build.prop";
+
+/// Whether the system below `root` is Android.
+#[must_use]
+pub fn is_android(root: &Path) -> bool {
+    root.join(ANDROID_MARK).exists()
+}
+
 /// Opens the probe on the system below `root`. Tables of methods that took time to read are kept in `cache`.
 #[must_use]
 pub fn open(root: PathBuf, cache: Option<PathBuf>) -> Box<dyn Probe> {

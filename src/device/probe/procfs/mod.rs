@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::process_scan::{self, ScannedProcess};
+use super::process_scan::{self, ScannedProcess, comm};
 use super::record_layout::record_flag;
 use super::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus, Selection};
@@ -43,15 +43,6 @@ struct ProcfsProbe {
     looks: Looks,
     /// Whether it looks more than once.
     again: bool,
-}
-
-/// The name as the kernel keeps it: at most 15 bytes and a NUL.
-fn comm(name: &str) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().take(15).zip(name.bytes()) {
-        *to = from;
-    }
-    bytes
 }
 
 impl Probe for ProcfsProbe {

@@ -30,7 +30,11 @@ pub(super) const PERMISSION_PROMPT: &str = "permission_prompt";
 fn is_own_doing(body: &EventBody) -> bool {
     !matches!(
         body,
-        EventBody::ProcessExit(_) | EventBody::PhaseMark(_) | EventBody::FileTotals(_) | EventBody::SocketTotals(_)
+        EventBody::ProcessExit(_)
+            | EventBody::ProcessImportance(_)
+            | EventBody::PhaseMark(_)
+            | EventBody::FileTotals(_)
+            | EventBody::SocketTotals(_)
     )
 }
 

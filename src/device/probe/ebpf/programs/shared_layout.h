@@ -40,6 +40,7 @@ enum record_kind {
 	RECORD_PROCESS_EXEC = 2,    /* struct process_exec_body; segments PATH, ARGUMENT, COMMAND_LINE */
 	RECORD_PROCESS_EXIT = 3,    /* struct process_exit_body */
 	RECORD_BLIND_SPOT = 4,      /* struct blind_spot_body */
+	RECORD_PROCESS_IMPORTANCE = 5, /* struct process_importance_body; made in user space */
 	RECORD_FILE_OPEN = 16,      /* struct file_open_body; segments PATH, ARGUMENT, BASE */
 	RECORD_FILE_TOTALS = 17,    /* struct totals_body; in = read, out = written */
 	RECORD_FILE_RENAME = 18,    /* struct path_change_body; segments ARGUMENT, BASE, ARGUMENT_2, BASE_2 */
@@ -87,6 +88,12 @@ struct process_exit_body {
 /* RECORD_BLIND_SPOT. 8 bytes. */
 struct blind_spot_body {
 	__u32 what; /* enum blind_spot */
+	__u32 pad;
+};
+
+/* RECORD_PROCESS_IMPORTANCE. 8 bytes. */
+struct process_importance_body {
+	__s32 oom_score_adj; /* as /proc/PID/oom_score_adj shows it */
 	__u32 pad;
 };
 
