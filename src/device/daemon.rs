@@ -271,9 +271,8 @@ pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonErr
         create_keeper: Box::new(create_keeper),
         process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
         replay,
-        // Services are not tested: in the test device a call of the helper to the service manager does not come out yet,
-        // though those of apps do, and a test that fails for reasons of its own would make every verdict unsure.
-        self_test: self_test.map(|program| HelperProgram { program, api_level: None }),
+        self_test: self_test
+            .map(|program| HelperProgram { program, api_level: platform::level_with_binder(&system_root) }),
     };
     SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)
 }

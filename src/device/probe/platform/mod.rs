@@ -285,6 +285,12 @@ pub fn api_level(root: &Path) -> u32 {
     PROPERTY_FILES.iter().find_map(|file| level_in(&read_bounded(&root.join(file))?)).unwrap_or(0)
 }
 
+/// The API level by which the service manager of the system below `root` is asked; `None` without a binder device.
+#[must_use]
+pub fn level_with_binder(root: &Path) -> Option<u32> {
+    service_lookup::has_device(root).then(|| api_level(root))
+}
+
 fn read_bounded(path: &Path) -> Option<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();

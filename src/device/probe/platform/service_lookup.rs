@@ -81,6 +81,11 @@ impl LookupError {
     }
 }
 
+/// Whether there is a binder device.
+pub(super) fn has_device(root: &Path) -> bool {
+    DEVICES.iter().any(|device| root.join(device).exists())
+}
+
 /// Finds the node of each service that the service manager knows.
 ///
 /// # Errors
