@@ -344,7 +344,6 @@ async fn ten_thousand_malformed_requests_change_nothing() {
     const START: &str = "/candor.v1.CandorService/StartSession";
     let daemon = start(limits(AccessLimits { requests_per_second: 1_000_000, ..AccessLimits::default() })).await;
     let mut client = daemon.client().await;
-    let began = Instant::now();
     let channel = daemon.channel().await;
     let malformed: [&[u8]; 4] = [
         &[0xff; 40],               // no key of any field
@@ -373,8 +372,6 @@ async fn ten_thousand_malformed_requests_change_nothing() {
         }
     });
     noise.await.unwrap();
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(60), "it took {took:?}");
     expect_refused(&mut client, &[("malformed", 9_000), ("unknown_method", 1_000)]).await;
     client.get_device(proto::GetDeviceRequest {}).await.unwrap();
     let mut fresh = daemon.client().await;

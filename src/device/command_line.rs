@@ -10,7 +10,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::device::clock;
 use crate::device::daemon::{self, Daemon, DaemonError, DaemonOptions};
@@ -40,9 +42,11 @@ pub fn run(settings: Settings) -> anyhow::Result<u8> {
         Ok(level) => format!("warn,candor={level}"),
         Err(_) => settings.log.clone(),
     };
-    let filter = EnvFilter::try_new(directives).with_context(|| format!("--log {}", settings.log))?;
+    // Targets and levels alone: filters by the fields of spans would bring a library of regular expressions onto the device.
+    let filter = directives.parse::<Targets>().with_context(|| format!("--log {}", settings.log))?;
     let colours = io::IsTerminal::is_terminal(&io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     match settings.verb {
         Verb::Serve(options) => serve(*options),
         Verb::Probes(options, format) => {

@@ -1,7 +1,7 @@
 //! The helper of self-tests: a process of the daemon's own that does known acts, so that a session can say whether it sees.
 //!
 //! * **In:** a program that runs [`run_helper`], and a word each time it shall act. **Out:** what it has done.
-//! * **May import:** `event`, `probe::platform` (to ask the service manager), `nix`.
+//! * **May import:** `event`, `probe::platform` (to call the service manager), `nix`.
 //! * **Test it:** `cargo test device::self_test`, and as root `cargo test --test self_test -- --ignored`.
 //!
 //! The helper is the daemon's file, started anew: a fork of a process with threads may do little, and a program of its own
@@ -28,8 +28,10 @@ pub use helper::{HELPER_VERB, run_helper};
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 /// The file that the helper opens. It is there on every system, and nobody's.
 pub const KNOWN_FILE: &str = "/dev/null";
-/// The interface whose method the helper calls, where there is binder.
-pub const KNOWN_INTERFACE: &str = "android.os.IServiceManager";
+/// The interface by which the helper calls the service manager, where there is binder: one that is traced, that the service
+/// manager does not have, so that nothing is given out, and that few apps use. A call by the service manager's own interface
+/// was rejected: being asked for services is the machinery of every app and makes no event.
+pub const KNOWN_INTERFACE: &str = "android.adservices.adid.IAdIdService";
 /// User ids from here on, one for each slot, belong to helpers. Android gives out ids below 1 000 000 000 (10 000 users of
 /// 100 000 ids each), and Debian ids below 65 536, so that no app and no account has one of them.
 pub const FIRST_HELPER_USER_ID: u32 = 2_000_000_000;
@@ -150,7 +152,7 @@ pub enum Step {
     Socket,
     /// Starts its own program once more, with the nonce as an argument, and waits for its end.
     Process,
-    /// Asks the service manager for a service that does not exist.
+    /// Calls the service manager by an interface that it does not have.
     Service,
 }
 

@@ -280,7 +280,7 @@ impl Running {
                 ("the execution of a program", seen.exec),
                 ("the exit of a process", seen.exit),
             ],
-            Step::Service => &[("a call of the service manager", seen.call)],
+            Step::Service => &[("a binder call", seen.call)],
             Step::Identity => &[],
         };
         let missing: Vec<&str> = needed.iter().filter(|(_, seen)| seen.is_none()).map(|(what, _)| *what).collect();

@@ -270,13 +270,19 @@ impl Probe for PlatformProbe {
     }
 }
 
-/// Asks the service manager for a service, as every app does, and does not look at the answer. For self-tests.
+/// Calls the service manager by an interface that is not its own, which it refuses. For self-tests.
 ///
 /// # Errors
 ///
 /// When there is no binder, no service manager, or no answer in time: why.
-pub fn ask_for_service(root: &Path, api_level: u32, service: &str, time: Duration) -> Result<(), String> {
-    service_lookup::ask(root, api_level, service, time).map_err(|error| error.to_string())
+pub fn call_in_vain(
+    root: &Path,
+    api_level: u32,
+    interface: &str,
+    argument: &str,
+    time: Duration,
+) -> Result<(), String> {
+    service_lookup::call_in_vain(root, api_level, interface, argument, time).map_err(|error| error.to_string())
 }
 
 /// The API level of the system below `root`; 0 when it is not an Android system, or does not tell.

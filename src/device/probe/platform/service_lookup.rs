@@ -32,6 +32,8 @@ const DEVICES: &[&str] = &["dev/binderfs/binder", "dev/binder"];
 const LOGS: &[&str] = &["dev/binderfs/binder_logs", "sys/kernel/debug/binder"];
 /// Version of the driver's interface; 7 is that of 32-bit kernels, whose structures differ.
 const PROTOCOL_VERSION: i32 = 8;
+/// The code of the first method of any interface (`IBinder.FIRST_CALL_TRANSACTION`).
+const FIRST_CALL: u32 = 1;
 /// Room for answers: each is some hundred bytes, and they are kept until the end.
 const AREA: usize = 256 << 10;
 /// The longest answer that is looked at.
@@ -113,15 +115,22 @@ pub(super) fn nodes_of_services<'a>(
     Ok(handles.into_iter().filter_map(|(service, handle)| Some((service, node(handle)?))).collect())
 }
 
-/// Asks the service manager for one service and does not look at the answer: the asking is what matters.
+/// Calls the service manager by an interface that is not its own, which it refuses: nothing is asked of anybody, and a
+/// transaction of that interface has passed the driver.
 ///
 /// # Errors
 ///
 /// When there is no binder, no service manager, or no answer before the deadline.
-pub(super) fn ask(root: &Path, api_level: u32, service: &str, time: Duration) -> Result<(), LookupError> {
+pub(super) fn call_in_vain(
+    root: &Path,
+    api_level: u32,
+    interface: &str,
+    argument: &str,
+    time: Duration,
+) -> Result<(), LookupError> {
     let deadline = Instant::now() + time;
     let mut connection = Connection::open(root)?;
-    connection.ask(check_service_code(api_level), &request(api_level, service), deadline).map(drop)
+    connection.ask(FIRST_CALL, &parcel(api_level, [interface, argument]), deadline).map(drop)
 }
 
 /// The code by which the service manager is asked without making it start anything, where all revisions of the release
@@ -134,6 +143,11 @@ fn check_service_code(api_level: u32) -> u32 {
 
 /// The parcel that asks for a service.
 fn request(api_level: u32, service: &str) -> Vec<u8> {
+    parcel(api_level, ["android.os.IServiceManager", service])
+}
+
+/// A parcel of two strings, of which the first is the interface.
+fn parcel(api_level: u32, texts: [&str; 2]) -> Vec<u8> {
     let mut parcel = Vec::new();
     match api_level {
         1..=28 => parcel.extend(0x0040_0000_u32.to_le_bytes()),
@@ -145,7 +159,7 @@ fn request(api_level: u32, service: &str) -> Vec<u8> {
             }
         }
     }
-    for text in ["android.os.IServiceManager", service] {
+    for text in texts {
         let units: Vec<u16> = text.encode_utf16().collect();
         parcel.extend(u32::try_from(units.len()).unwrap_or(0).to_le_bytes());
         units.iter().for_each(|unit| parcel.extend(unit.to_le_bytes()));
