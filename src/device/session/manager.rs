@@ -26,9 +26,9 @@ use crate::event::{
     SessionEndReason, SessionHeader,
 };
 
-/// Batches between the threads. Each is bounded by its probe, at most 2 MiB, so this bounds the memory between them: to a
-/// quarter of what the daemon may have. What comes while they are all full waits in the kernel's ring.
-const CHANNEL_BATCHES: usize = 8;
+/// Batches between the threads. Each is bounded by its probe, at most 1 MiB, so this bounds the memory between them: to a
+/// tenth of what the daemon may have. What comes while they are all full waits in the kernel's ring, which holds more.
+const CHANNEL_BATCHES: usize = 6;
 /// Ended sessions that are kept in the list.
 const MOST_ENDED_SESSIONS: usize = 1024;
 /// Ended sessions may hold this many spools full together; then the oldest are emptied.

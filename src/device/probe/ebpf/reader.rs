@@ -20,9 +20,9 @@ use crate::device::probe::{PollState, Probe, ProbeCounters, ProbeError, RawBatch
 use crate::event::{ProbeId, ProbeStatus, Selection};
 
 /// At most so many records in one batch: bounds the memory, and the time until the probe's thread hears commands.
-const BATCH_RECORDS: usize = 8192;
+const BATCH_RECORDS: usize = 4096;
 /// At most so many bytes in one batch.
-const BATCH_BYTES: usize = 2 << 20;
+const BATCH_BYTES: usize = 1 << 20;
 /// While something is traced the ring is looked at this often, besides when the kernel wakes us because much is unread.
 const PACE: Duration = Duration::from_millis(5);
 /// How often calls that nobody will receive are looked for.
