@@ -249,6 +249,24 @@ pub fn parse<'a>(source: &'a SourceFile, problems: &mut Diagnostics) -> Spanned<
     document
 }
 
+/// Reads files that hold one list of tables each, `[[key]]`: every entry goes to `read`, any other key is called unknown.
+pub fn each_entry(
+    sources: &[SourceFile],
+    key: &'static str,
+    title: &'static str,
+    problems: &mut Diagnostics,
+    mut read: impl FnMut(&SourceFile, TableReader<'_>, &mut Diagnostics),
+) {
+    for source in sources {
+        let document = parse(source, problems);
+        let mut file = TableReader::new(source, document.get_ref(), 0..0, "the file");
+        for entry in file.tables(key, title, problems) {
+            read(source, entry, problems);
+        }
+        file.finish(problems);
+    }
+}
+
 /// Reads the keys of one table and remembers which it was asked for, so that the others can be called unknown.
 pub struct TableReader<'a> {
     source: &'a SourceFile,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::data_types::{DataTypes, TypeId};
 use super::names::name_key;
-use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
+use crate::host::toml_source::{self, Diagnostics, SourceFile, TableReader};
 
 /// Names one type of an [`AppTypes`] table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,14 +73,9 @@ impl AppTypes {
     /// Reads the files in order. Problems are added to `problems`; the table is usable when there are no errors.
     pub(super) fn load(sources: &[SourceFile], data_types: &DataTypes, problems: &mut Diagnostics) -> Self {
         let mut table = Self::default();
-        for source in sources {
-            let document = toml_source::parse(source, problems);
-            let mut file = TableReader::new(source, document.get_ref(), 0..0, "the file");
-            for entry in file.tables("app_type", "[[app_type]]", problems) {
-                table.read_entry(source, entry, data_types, problems);
-            }
-            file.finish(problems);
-        }
+        toml_source::each_entry(sources, "app_type", "[[app_type]]", problems, |source, entry, problems| {
+            table.read_entry(source, entry, data_types, problems);
+        });
         table
     }
 
@@ -95,24 +90,19 @@ impl AppTypes {
         let number = entry.positive("number", problems);
         let name_en = entry.required_string("name_en", problems);
         let name_zh = entry.required_string("name_zh", problems);
-        let find = |name: &Located<String>, problems: &mut Diagnostics| {
-            let found = data_types.find(&name.value);
-            if found.is_none() {
-                let message = format!("unknown data type \"{}\"", name.value);
-                problems.error(source, &name.span, message, suggest(&name.value, data_types.ids()));
-            }
-            found
-        };
         // An empty list is an answer here: 13 types need nothing.
         let has_list = entry.has("necessary");
-        let necessary: Vec<TypeId> =
-            entry.strings("necessary", problems).iter().filter_map(|name| find(name, problems)).collect();
+        let necessary: Vec<TypeId> = entry
+            .strings("necessary", problems)
+            .iter()
+            .filter_map(|name| data_types.named_by(source, name, problems))
+            .collect();
         let mut for_a_part = Vec::new();
         for mut part in entry.tables("for_a_part", "for_a_part", problems) {
             let data_type = part.required_string("data_type", problems);
             let when = part.required_string("when", problems);
             part.finish(problems);
-            let data_type = data_type.and_then(|name| find(&name, problems));
+            let data_type = data_type.and_then(|name| data_types.named_by(source, &name, problems));
             for_a_part.extend(data_type.zip(when.map(|when| when.value)));
         }
         let also = entry.strings("also", problems).into_iter().map(|name| name.value).collect();
@@ -238,6 +228,57 @@ mod tests {
         for data in ["id.imei", "id.android_id", "app_list", "contacts", "sms", "call_log", "calendar", "clipboard"] {
             assert!(ontology.app_types.iter().all(|entry| needs(&entry.id, data) == "no"), "{data}");
         }
+    }
+
+    /// Every type that needs something, as article 5 of the rule has it: data types, and after a bar those for a part only.
+    #[test]
+    fn every_type_needs_what_the_rule_lists() {
+        const RULE: &[(u32, &str)] = &[
+            (1, "location"),
+            (2, "location phone_number | finance.payment"),
+            (3, "account friends phone_number"),
+            (4, "phone_number"),
+            (5, "finance.payment personal.identity personal.name phone_number"),
+            (6, "finance.payment personal.address personal.name phone_number"),
+            (7, "finance.payment personal.address personal.name phone_number"),
+            (8, "personal.address personal.identity personal.name phone_number"),
+            (9, "finance.payment personal.identity personal.name phone_number"),
+            (10, "personal.birth personal.gender personal.marriage phone_number"),
+            (11, "personal.work phone_number"),
+            (12, "finance.payment personal.identity personal.name phone_number"),
+            (13, "phone_number"),
+            (14, "personal.identity personal.name phone_number"),
+            (15, "phone_number | health personal.identity personal.name"),
+            (16, "personal.identity personal.name phone_number"),
+            (17, "personal.name phone_number"),
+            (18, "phone_number"),
+            (19, "phone_number"),
+            (20, "phone_number"),
+            (22, "finance.payment phone_number | location personal.identity"),
+            (23, "finance.payment personal.identity personal.name phone_number"),
+            (24, "finance.payment personal.identity personal.name phone_number"),
+            (25, "phone_number"),
+            (26, "phone_number"),
+            (39, "finance.payment phone_number"),
+        ];
+        let ontology = built_in();
+        let ids = |types: &mut dyn Iterator<Item = TypeId>| {
+            let mut ids: Vec<&str> = types.map(|id| ontology.data_types.id_of(id)).collect();
+            ids.sort_unstable();
+            ids.join(" ")
+        };
+        let needing = ontology.app_types.iter().filter(|entry| !entry.needs_nothing());
+        let found: Vec<(u32, String)> = needing
+            .map(|entry| {
+                let necessary = ids(&mut entry.necessary.iter().copied());
+                let parts = ids(&mut entry.for_a_part.iter().map(|part| part.0));
+                let bar = if parts.is_empty() { "" } else { " | " };
+                (entry.number, format!("{necessary}{bar}{parts}"))
+            })
+            .collect();
+        let found: Vec<(u32, &str)> = found.iter().map(|(number, needs)| (*number, needs.as_str())).collect();
+        assert_eq!(found, RULE);
+        assert!(ontology.app_types.iter().all(|entry| entry.checked));
     }
 
     #[test]

@@ -346,6 +346,16 @@ impl DataTypes {
         self.by_id.get(id).copied()
     }
 
+    /// The data type of an id that a file gives; an unknown one is told, with the id that was probably meant.
+    pub fn named_by(&self, source: &SourceFile, id: &Located<String>, problems: &mut Diagnostics) -> Option<TypeId> {
+        let found = self.find(&id.value);
+        if found.is_none() {
+            let message = format!("unknown data type \"{}\"", id.value);
+            problems.error(source, &id.span, message, suggest(&id.value, self.ids()));
+        }
+        found
+    }
+
     /// Every id, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.by_id.keys().map(String::as_str)

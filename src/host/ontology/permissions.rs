@@ -1,7 +1,7 @@
 //! What a permission lets an app reach.
 
 use super::data_types::{DataTypes, TypeId};
-use crate::host::toml_source::{self, Diagnostics, SourceFile, TableReader, suggest};
+use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader};
 
 /// The table of permissions.
 #[derive(Debug, Default)]
@@ -46,14 +46,9 @@ impl Permission {
 impl Permissions {
     pub(super) fn load(sources: &[SourceFile], data_types: &DataTypes, problems: &mut Diagnostics) -> Self {
         let mut table = Self::default();
-        for source in sources {
-            let document = toml_source::parse(source, problems);
-            let mut file = TableReader::new(source, document.get_ref(), 0..0, "the file");
-            for entry in file.tables("permission", "[[permission]]", problems) {
-                table.read_entry(source, entry, data_types, problems);
-            }
-            file.finish(problems);
-        }
+        toml_source::each_entry(sources, "permission", "[[permission]]", problems, |source, entry, problems| {
+            table.read_entry(source, entry, data_types, problems);
+        });
         table
     }
 
@@ -73,20 +68,10 @@ impl Permissions {
         entry.required_string("source", problems);
         let span = entry.span();
         entry.finish(problems);
-        let mut types = |names: Vec<toml_source::Located<String>>| -> Vec<TypeId> {
-            let mut found = Vec::new();
-            for name in names {
-                match data_types.find(&name.value) {
-                    Some(id) => found.push(id),
-                    None => {
-                        let message = format!("unknown data type \"{}\"", name.value);
-                        problems.error(source, &name.span, message, suggest(&name.value, data_types.ids()));
-                    }
-                }
-            }
-            found
+        let mut types = |names: &[Located<String>]| -> Vec<TypeId> {
+            names.iter().filter_map(|name| data_types.named_by(source, name, problems)).collect()
         };
-        let (given, older) = (types(given), types(older));
+        let (given, older) = (types(&given), types(&older));
         if before.is_some() == older.is_empty() {
             problems.error(source, &span, "\"before_api\" and \"older_types\" go together", None);
         }

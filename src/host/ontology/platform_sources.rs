@@ -1,7 +1,7 @@
 //! What an app takes when it asks a content provider or a system service.
 
 use super::data_types::{DataTypes, TypeId};
-use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
+use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader};
 
 /// The table of platform sources.
 #[derive(Debug, Default)]
@@ -235,15 +235,7 @@ fn read_types(
             None,
         );
     }
-    let known = |name: &Located<String>, problems: &mut Diagnostics| {
-        let found = data_types.find(&name.value);
-        if found.is_none() {
-            let help = suggest(&name.value, data_types.iter().map(|entry| entry.id.as_str()));
-            problems.error(source, &name.span, format!("unknown data type \"{}\"", name.value), help);
-        }
-        found
-    };
-    given.iter().filter_map(|name| known(name, problems)).collect()
+    given.iter().filter_map(|name| data_types.named_by(source, name, problems)).collect()
 }
 
 #[cfg(test)]

@@ -136,15 +136,7 @@ impl Profile {
         let from = rate.string("source", problems);
         let mut data_types = Vec::new();
         for name in rate.required_strings("data_types", problems) {
-            match ontology.data_types.find(&name.value) {
-                Some(found) => data_types.push(found),
-                None => problems.error(
-                    source,
-                    &name.span,
-                    format!("unknown data type \"{}\"", name.value),
-                    suggest(&name.value, ontology.data_types.ids()),
-                ),
-            }
+            data_types.extend(ontology.data_types.named_by(source, &name, problems));
         }
         let mut phases = Vec::new();
         for phase in rate.strings("phases", problems) {
