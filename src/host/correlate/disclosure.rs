@@ -4,27 +4,11 @@
 //! a third party nothing of the app. Root terms ("partners", "personal information") name nobody and nothing, so that they
 //! match no row: they are no data type and no party of the tables.
 
-use super::observed::{Disclosure, DisclosureVerdict, StatementRole, UsedStatement};
+use super::observed::{Disclosure, StatementRole, UsedStatement};
 use super::standing::{Party, PartyStanding, collect_ref, contact_ref, denial_ref, not_collect_ref};
 use super::verdict::StatementRef;
-use crate::host::declared_terms::{Act, DeclaredTerms, Statement, Subject};
+use crate::host::declared_terms::{Act, DeclaredTerms, Nearness, Statement, Subject, Weighing};
 use crate::host::ontology::{Ontology, TypeId};
-
-/// How near a statement is to a data type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Nearness {
-    /// It names this type, or, where no type is asked for, the party.
-    Exact,
-    /// It names this broader one.
-    Broader(TypeId),
-}
-
-/// What bears on a row.
-#[derive(Default)]
-struct Bearing<'a> {
-    declares: Vec<(Nearness, &'a Statement)>,
-    denies: Vec<(Nearness, &'a Statement)>,
-}
 
 /// Answers for one set of terms.
 pub(super) struct Discloser<'a> {
@@ -36,13 +20,14 @@ impl<'a> Discloser<'a> {
     /// Data that was read, by the app or by code in it: nobody was seen to receive it. Who of them read it is not known,
     /// so statements about either count.
     pub(super) fn of_access(&self, data_type: TypeId) -> Disclosure {
-        let mut bearing = Bearing::default();
+        let types = &self.ontology.data_types;
+        let mut bearing = Weighing::default();
         for statement in self.terms.collect() {
-            self.note(&mut bearing.declares, statement, Some(data_type));
+            bearing.add(statement, Some(data_type), types);
         }
         // That a third party does not collect says nothing of the app.
         for statement in self.terms.not_collect().filter(|statement| statement.subject == Subject::App) {
-            self.note(&mut bearing.denies, statement, Some(data_type));
+            bearing.add(statement, Some(data_type), types);
         }
         self.conclude(bearing)
     }
@@ -62,20 +47,21 @@ impl<'a> Discloser<'a> {
     }
 
     fn of_party(&self, data_type: Option<TypeId>, party: &Party<'a>) -> Option<Disclosure> {
-        let mut bearing = Bearing::default();
+        let types = &self.ontology.data_types;
+        let mut bearing = Weighing::default();
         if party.is_first_party() {
             let data_type = data_type?;
             for statement in self.terms.collect().filter(|statement| statement.subject == Subject::App) {
-                self.note(&mut bearing.declares, statement, Some(data_type));
+                bearing.add(statement, Some(data_type), types);
             }
             for statement in self.terms.not_collect().filter(|statement| statement.subject == Subject::App) {
-                self.note(&mut bearing.denies, statement, Some(data_type));
+                bearing.add(statement, Some(data_type), types);
             }
             return Some(self.conclude(bearing));
         }
         if let PartyStanding::Declared(statements) = &party.standing {
             for statement in statements {
-                self.note(&mut bearing.declares, statement, data_type);
+                bearing.add(statement, data_type, types);
             }
         }
         for statement in self.terms.not_share() {
@@ -84,12 +70,12 @@ impl<'a> Discloser<'a> {
                 || party.denied_by.is_some_and(|denial| std::ptr::eq(denial, statement))
                 || self.names(statement, party)
             {
-                self.note(&mut bearing.denies, statement, data_type);
+                bearing.add(statement, data_type, types);
             }
         }
         let collects = |statement: &&Statement| matches!(statement.subject, Subject::ThirdParty(_));
         for statement in self.terms.not_collect().filter(collects).filter(|statement| self.names(statement, party)) {
-            self.note(&mut bearing.denies, statement, data_type);
+            bearing.add(statement, data_type, types);
         }
         Some(self.conclude(bearing))
     }
@@ -101,41 +87,8 @@ impl<'a> Discloser<'a> {
         })
     }
 
-    /// Adds a statement when it says something of the type.
-    fn note(&self, list: &mut Vec<(Nearness, &'a Statement)>, statement: &'a Statement, data_type: Option<TypeId>) {
-        let denial = matches!(statement.act, Act::NotCollect | Act::NotShare);
-        let nearness = match (data_type, statement.data_types.as_slice()) {
-            // Contact, and a statement that names the party; one that denies single types does not deny contact.
-            (None, types) => (!denial || types.is_empty()).then_some(Nearness::Exact),
-            // "Nothing" includes this type. A party that is named without data says nothing of data.
-            (Some(_), []) => denial.then_some(Nearness::Exact),
-            (Some(wanted), types) => {
-                let covering = types.iter().filter(|named| self.ontology.data_types.covers(**named, wanted));
-                covering.map(|named| if *named == wanted { Nearness::Exact } else { Nearness::Broader(*named) }).min()
-            }
-        };
-        list.extend(nearness.map(|nearness| (nearness, statement)));
-    }
-
-    fn conclude(&self, mut bearing: Bearing<'a>) -> Disclosure {
-        let by_nearness = |list: &mut Vec<(Nearness, &Statement)>| list.sort_by_key(|(nearness, _)| *nearness);
-        by_nearness(&mut bearing.declares);
-        by_nearness(&mut bearing.denies);
-        let nearest = |list: &[(Nearness, &Statement)]| list.first().map(|(nearness, _)| *nearness);
-        let verdict = match (nearest(&bearing.declares), nearest(&bearing.denies)) {
-            (None, None) => DisclosureVerdict::Omitted,
-            (None, Some(_)) => DisclosureVerdict::Incorrect,
-            (Some(Nearness::Exact), None) => DisclosureVerdict::Clear,
-            (Some(Nearness::Broader(_)), None) => DisclosureVerdict::Vague,
-            // "Device identifiers, but not the IMEI" is no contradiction: the narrower one is what is said of the IMEI.
-            (Some(Nearness::Broader(_)), Some(Nearness::Exact)) => DisclosureVerdict::Incorrect,
-            (Some(Nearness::Broader(declared)), Some(Nearness::Broader(denied)))
-                if declared != denied && self.ontology.data_types.covers(declared, denied) =>
-            {
-                DisclosureVerdict::Incorrect
-            }
-            (Some(_), Some(_)) => DisclosureVerdict::Ambiguous,
-        };
+    fn conclude(&self, mut bearing: Weighing<'a>) -> Disclosure {
+        let verdict = bearing.conclude(&self.ontology.data_types);
         let role = |nearness: &Nearness| match nearness {
             Nearness::Exact => StatementRole::Names,
             Nearness::Broader(_) => StatementRole::NamesBroader,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::verdict::{Actor, DataTypeName, Moment, RecipientName, StatementRef};
+use crate::host::declared_terms::DisclosureVerdict;
 
 /// How strongly reading the data is tied to sending it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -148,63 +149,6 @@ pub struct CappedEvents {
     pub events: Vec<u64>,
     /// How many there are.
     pub total: u64,
-}
-
-/// How the terms disclose what was observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DisclosureVerdict {
-    /// A statement names this very type and this party.
-    Clear,
-    /// Only a broader term covers it.
-    Vague,
-    /// It is declared, and a statement contradicts that.
-    Ambiguous,
-    /// It is only denied, or a narrower statement denies what a broader one declares.
-    Incorrect,
-    /// Nothing is said of it.
-    Omitted,
-}
-
-impl DisclosureVerdict {
-    /// Every verdict, the best first.
-    pub const ALL: &'static [Self] = &[Self::Clear, Self::Vague, Self::Ambiguous, Self::Incorrect, Self::Omitted];
-
-    /// The name used in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Clear => "clear",
-            Self::Vague => "vague",
-            Self::Ambiguous => "ambiguous",
-            Self::Incorrect => "incorrect",
-            Self::Omitted => "omitted",
-        }
-    }
-
-    /// In words, for people.
-    #[must_use]
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Clear => "clearly disclosed",
-            Self::Vague => "vague: only a broader term covers it",
-            Self::Ambiguous => "ambiguous: declared and contradicted",
-            Self::Incorrect => "incorrect: the terms deny it",
-            Self::Omitted => "omitted: the terms do not say",
-        }
-    }
-
-    /// The same in Chinese.
-    #[must_use]
-    pub fn in_chinese(self) -> &'static str {
-        match self {
-            Self::Clear => "明确声明",
-            Self::Vague => "声明含糊：仅有更宽泛的表述",
-            Self::Ambiguous => "声明矛盾",
-            Self::Incorrect => "声明不实：条款予以否认",
-            Self::Omitted => "未声明",
-        }
-    }
 }
 
 /// What a statement does for a disclosure.

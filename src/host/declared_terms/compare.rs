@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::model::{Act, DeclaredTerms, Party, Provenance, Statement, Subject};
+use super::disclosure::{DisclosureVerdict, Nearness, Weighing};
+use super::model::{Act, DeclaredTerms, Party, Provenance, Statement};
 use crate::host::ontology::{Ontology, RecipientId, TypeId, suffix_covers};
 
 /// One statement about one data type, without what else is said of it.
@@ -127,36 +128,6 @@ pub fn differences(old: &DeclaredTerms, new: &DeclaredTerms, ontology: &Ontology
     differences
 }
 
-/// How clearly the terms disclose something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Disclosure {
-    /// A statement names this very type.
-    Clear,
-    /// Only broader types are named.
-    Vague,
-    /// It is both declared and denied.
-    Ambiguous,
-    /// It is only denied.
-    Denied,
-    /// Nothing is said of it.
-    Omitted,
-}
-
-impl Disclosure {
-    /// What it means, for people.
-    #[must_use]
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::Clear => "clear: a statement names it",
-            Self::Vague => "vague: only a broader term covers it",
-            Self::Ambiguous => "ambiguous: it is both declared and denied",
-            Self::Denied => "denied: the terms say that this does not happen",
-            Self::Omitted => "omitted: the terms do not say",
-        }
-    }
-}
-
 /// A statement that bears on the question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bearing {
@@ -197,63 +168,51 @@ impl Asked {
     }
 }
 
-/// Which statements cover a data type: its collection, or, with `asked`, its reaching that recipient.
+/// Which statements cover a data type, its collection or, with `asked`, its reaching that recipient, and what they say
+/// together. The verdict is that of a check of a recording in which just this was seen; drafts are among the statements and
+/// say nothing until somebody confirms them.
 #[must_use]
 pub fn explain(
     terms: &DeclaredTerms,
     data_type: TypeId,
     asked: Option<&Asked>,
     ontology: &Ontology,
-) -> (Disclosure, Vec<Bearing>) {
+) -> (DisclosureVerdict, Vec<Bearing>) {
     let types = &ontology.data_types;
+    let mut weighing = Weighing::default();
     let mut bearings = Vec::new();
-    let (mut exact, mut broad, mut denied) = (false, false, false);
     for statement in &terms.statements {
-        let denial = matches!(statement.act, Act::NotCollect | Act::NotShare);
         let concerns = match (asked, statement.third_party()) {
-            (None, _) => matches!(statement.act, Act::Collect | Act::NotCollect),
+            // Who of the app and the code in it reads is not asked. That a third party does not collect says nothing of
+            // the app.
+            (None, party) => statement.act == Act::Collect || (statement.act == Act::NotCollect && party.is_none()),
             // "We share with nobody" concerns every recipient.
             (Some(_), None) => statement.act == Act::NotShare,
-            (Some(asked), Some(party)) => statement.act != Act::NotCollect && asked.is(party),
+            (Some(asked), Some(party)) => asked.is(party),
         };
-        if !concerns {
+        let nearness = Nearness::of(statement, Some(data_type), types);
+        // A party named without data says nothing of data, and is worth showing to who asks about that party.
+        let names_party = asked.is_some() && statement.data_types.is_empty() && !statement.draft;
+        if !concerns || (nearness.is_none() && !names_party) {
             continue;
         }
-        let named = statement.data_types.iter().copied().filter(|named| types.covers(*named, data_type));
-        let nearest = named.min_by_key(|named| usize::from(*named != data_type));
-        match nearest {
-            // A draft is shown, and says nothing until somebody confirms it.
-            Some(_) if statement.draft => {}
-            None if statement.draft => continue,
-            Some(named) if denial => denied |= types.covers(named, data_type),
-            Some(named) => {
-                exact |= named == data_type;
-                broad |= named != data_type;
-            }
-            None if denial && statement.data_types.is_empty() => denied = true,
-            // A party named without data says nothing of data.
-            None if statement.data_types.is_empty() && asked.is_some() => {}
-            None => continue,
+        if !statement.draft {
+            weighing.add(statement, Some(data_type), types);
         }
+        let named = match nearness {
+            Some(Nearness::Broader(broader)) => Some(broader),
+            Some(Nearness::Exact) => Some(data_type).filter(|_| !statement.data_types.is_empty()),
+            None => None,
+        };
         bearings.push(Bearing {
             act: statement.act,
-            party: match &statement.subject {
-                Subject::ThirdParty(party) => party.name.clone(),
-                Subject::App => statement.recipient.as_ref().map(|party| party.name.clone()).unwrap_or_default(),
-            },
-            data_type: nearest.map(|named| types.id_of(named).to_owned()).unwrap_or_default(),
+            party: statement.third_party().map(|party| party.name.clone()).unwrap_or_default(),
+            data_type: named.map(|named| types.id_of(named).to_owned()).unwrap_or_default(),
             conditions: conditions(statement),
             place: statement.place.clone(),
         });
     }
-    let disclosure = match (exact, broad, denied) {
-        (false, false, false) => Disclosure::Omitted,
-        (false, false, true) => Disclosure::Denied,
-        (_, _, true) => Disclosure::Ambiguous,
-        (true, _, false) => Disclosure::Clear,
-        (false, true, false) => Disclosure::Vague,
-    };
-    (disclosure, bearings)
+    (weighing.conclude(types), bearings)
 }
 
 #[cfg(test)]
@@ -302,12 +261,25 @@ mod tests {
                 explain(&terms, ontology.data_types.find(id).unwrap(), asked.as_ref(), &ontology);
             (disclosure, bearings.len())
         };
-        assert_eq!(ask("id.imei", None), (Disclosure::Clear, 2));
-        assert_eq!(ask("id.mac", None), (Disclosure::Vague, 1));
-        assert_eq!(ask("contacts", None), (Disclosure::Denied, 1));
-        assert_eq!(ask("sms", None), (Disclosure::Omitted, 0));
-        assert_eq!(ask("id.imei", Some("alog.umeng.com")), (Disclosure::Clear, 1));
-        assert_eq!(ask("id.mac", Some("友盟SDK")), (Disclosure::Omitted, 0));
-        assert_eq!(ask("id.mac", Some("JPush")), (Disclosure::Denied, 1));
+        assert_eq!(ask("id.imei", None), (DisclosureVerdict::Clear, 2));
+        assert_eq!(ask("id.mac", None), (DisclosureVerdict::Vague, 1));
+        assert_eq!(ask("contacts", None), (DisclosureVerdict::Incorrect, 1));
+        assert_eq!(ask("sms", None), (DisclosureVerdict::Omitted, 0));
+        assert_eq!(ask("id.imei", Some("alog.umeng.com")), (DisclosureVerdict::Clear, 1));
+        assert_eq!(ask("id.mac", Some("友盟SDK")), (DisclosureVerdict::Omitted, 0));
+        assert_eq!(ask("id.mac", Some("JPush")), (DisclosureVerdict::Incorrect, 1));
+    }
+
+    #[test]
+    fn the_answer_is_that_of_a_check() {
+        let ontology = Ontology::built_in().unwrap();
+        let terms = terms(
+            "[[collect]]\ndata_types = [\"device_id\"]\n[[not_collect]]\ndata_types = [\"id.imei\"]\n",
+            &ontology,
+        );
+        let ask = |id: &str| explain(&terms, ontology.data_types.find(id).unwrap(), None, &ontology).0;
+        // The narrower denial is what is said of the IMEI.
+        assert_eq!(ask("id.imei"), DisclosureVerdict::Incorrect);
+        assert_eq!(ask("id.mac"), DisclosureVerdict::Vague);
     }
 }

@@ -6,6 +6,7 @@
 //! * **Test it:** `cargo test host::declared_terms`.
 
 mod compare;
+mod disclosure;
 pub mod import;
 mod lint;
 mod manifest;
@@ -15,7 +16,8 @@ mod native_manifest;
 mod schema;
 mod write;
 
-pub use compare::{Asked, Bearing, Changed, Claim, Differences, Disclosure, differences, explain};
+pub use compare::{Asked, Bearing, Changed, Claim, Differences, differences, explain};
+pub use disclosure::{DisclosureVerdict, Nearness, Weighing};
 pub use manifest::{Component, ComponentKind, Manifest, MayAccess, UndeclaredAccess};
 pub use model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,

@@ -10,8 +10,8 @@ use crate::host::commands::check::ReportFormat;
 use crate::host::commands::terminal::{FAINT, STRONG, WARN, harmless, output_error, stdout};
 use crate::host::commands::{CommandError, Exit};
 use crate::host::declared_terms::{
-    self, Act, Asked, Bearing, Claim, DeclaredTerms, Differences, Disclosure, Manifest, MayAccess, NotUnderstood,
-    Provenance, Statement, Subject,
+    self, Act, Asked, Bearing, Claim, DeclaredTerms, Differences, DisclosureVerdict, Manifest, MayAccess,
+    NotUnderstood, Provenance, Statement, Subject,
 };
 use crate::host::ontology::{DataName, Ontology, name_key};
 use crate::host::toml_source::suggest;
@@ -329,7 +329,7 @@ struct Explained<'a> {
     data_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<&'a str>,
-    disclosure: Disclosure,
+    disclosure: DisclosureVerdict,
     statements: &'a [Bearing],
 }
 
@@ -365,7 +365,7 @@ pub(super) fn explain(
     let mut out = stdout();
     let mut print = || -> std::io::Result<()> {
         let whom = recipient.map(|recipient| format!(" and {recipient}")).unwrap_or_default();
-        writeln!(out, "{STRONG}{}{}{STRONG:#}: {}", types.id_of(id), harmless(&whom), disclosure.about())?;
+        writeln!(out, "{STRONG}{}{}{STRONG:#}: {}", types.id_of(id), harmless(&whom), disclosure.in_words())?;
         for bearing in &bearings {
             let claim = Claim { act: bearing.act, party: bearing.party.clone(), data_type: bearing.data_type.clone() };
             let broader = bearing.data_type != types.id_of(id) && !bearing.data_type.is_empty();

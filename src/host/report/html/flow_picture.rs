@@ -9,8 +9,9 @@ use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 
 use super::super::language::{escape, word};
-use crate::host::correlate::observed::{DisclosureVerdict, ObservedTuple};
+use crate::host::correlate::observed::ObservedTuple;
 use crate::host::correlate::verdict::Verdict;
+use crate::host::declared_terms::DisclosureVerdict;
 
 /// Nodes of one column; the rest is drawn as one.
 const NODES: usize = 14;
