@@ -75,11 +75,63 @@ pub fn name_key(text: &str) -> String {
     text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect()
 }
 
+/// A text in which names are looked for: its [`name_key`] as characters, and where words begin in it, which the key alone
+/// no longer tells ("IMEI OAID").
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextKey {
+    characters: Vec<char>,
+    /// For each character, whether something that keys leave out stands before it.
+    begins: Vec<bool>,
+}
+
+impl TextKey {
+    /// The key of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut key =
+            Self { characters: Vec::with_capacity(text.len() / 2), begins: Vec::with_capacity(text.len() / 2) };
+        let mut begins = true;
+        for character in text.chars().flat_map(plain) {
+            if is_ignored(character) {
+                begins = true;
+            } else {
+                key.characters.push(character);
+                key.begins.push(begins);
+                begins = false;
+            }
+        }
+        key
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn characters(&self) -> &[char] {
+        &self.characters
+    }
+
+    /// Whether a cut before the character at `place` would go through a word or number in Latin letters.
+    #[must_use]
+    pub fn is_within_word(&self, place: usize) -> bool {
+        let latin = |place: usize| self.characters.get(place).is_some_and(char::is_ascii_alphanumeric);
+        let begins = self.begins.get(place).copied().unwrap_or(true);
+        !begins && latin(place) && place.checked_sub(1).is_some_and(latin)
+    }
+
+    /// Whether these characters stand anywhere in it.
+    #[must_use]
+    pub fn contains(&self, word: &[char]) -> bool {
+        self.characters.windows(word.len()).any(|window| window == word)
+    }
+}
+
 /// Names and what they mean, as a tree of characters: every place of a page is asked what name begins there.
 #[derive(Debug, Clone)]
 pub(super) struct NameTable<T> {
     /// The first is the root.
     nodes: Vec<Node<T>>,
+    /// The node behind the root for each character of the basic plane; 0 where no name begins with it. Most places of a page
+    /// begin none, so that this is what is asked most.
+    first: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +139,7 @@ struct Node<T> {
     /// What the name that ends here means.
     meaning: Option<T>,
     /// The nodes behind it, sorted by their character.
-    next: Vec<(char, usize)>,
+    next: Vec<(char, u32)>,
 }
 
 impl<T> Default for Node<T> {
@@ -98,13 +150,22 @@ impl<T> Default for Node<T> {
 
 impl<T> Default for NameTable<T> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![Node::default()], first: vec![0; 1 << 16] }
     }
 }
 
 impl<T: Copy + PartialEq> NameTable<T> {
-    fn next(&self, at: usize, character: char) -> Option<usize> {
-        let next = &self.nodes.get(at)?.next;
+    fn node(&self, at: u32) -> Option<&Node<T>> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
+
+    fn next(&self, at: u32, character: char) -> Option<u32> {
+        if at == 0
+            && let Some(known) = usize::try_from(u32::from(character)).ok().and_then(|place| self.first.get(place))
+        {
+            return Some(*known).filter(|known| *known != 0);
+        }
+        let next = &self.node(at)?.next;
         let place = next.binary_search_by_key(&character, |known| known.0).ok()?;
         next.get(place).map(|found| found.1)
     }
@@ -115,18 +176,11 @@ impl<T: Copy + PartialEq> NameTable<T> {
         for character in key.chars() {
             at = match self.next(at, character) {
                 Some(next) => next,
-                None => {
-                    let new = self.nodes.len();
-                    self.nodes.push(Node::default());
-                    if let Some(node) = self.nodes.get_mut(at) {
-                        let place = node.next.partition_point(|known| known.0 < character);
-                        node.next.insert(place, (character, new));
-                    }
-                    new
-                }
+                None => self.add(at, character),
             };
         }
-        match self.nodes.get_mut(at).filter(|_| at > 0).map(|node| &mut node.meaning) {
+        let node = usize::try_from(at).ok().filter(|at| *at > 0).and_then(|at| self.nodes.get_mut(at));
+        match node.map(|node| &mut node.meaning) {
             Some(Some(known)) if *known != meaning => Err(*known),
             Some(place) => {
                 *place = Some(meaning);
@@ -136,13 +190,29 @@ impl<T: Copy + PartialEq> NameTable<T> {
         }
     }
 
+    /// A new node behind another one.
+    fn add(&mut self, at: u32, character: char) -> u32 {
+        let new = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.nodes.push(Node::default());
+        let place = usize::try_from(u32::from(character)).unwrap_or(usize::MAX);
+        if at == 0
+            && let Some(first) = self.first.get_mut(place)
+        {
+            *first = new;
+        } else if let Some(node) = usize::try_from(at).ok().and_then(|at| self.nodes.get_mut(at)) {
+            let place = node.next.partition_point(|known| known.0 < character);
+            node.next.insert(place, (character, new));
+        }
+        new
+    }
+
     /// The meaning of a whole key.
     pub(super) fn get(&self, key: &str) -> Option<T> {
         let mut at = 0;
         for character in key.chars() {
             at = self.next(at, character)?;
         }
-        self.nodes.get(at)?.meaning
+        self.node(at)?.meaning
     }
 
     /// The longest name that the characters begin with, and its length in characters.
@@ -151,7 +221,7 @@ impl<T: Copy + PartialEq> NameTable<T> {
         for (index, character) in characters.iter().enumerate() {
             let Some(next) = self.next(at, *character) else { break };
             at = next;
-            if let Some(meaning) = self.nodes.get(at).and_then(|node| node.meaning) {
+            if let Some(meaning) = self.node(at).and_then(|node| node.meaning) {
                 found = Some((index + 1, meaning));
             }
         }
@@ -184,6 +254,15 @@ mod tests {
         for character in IDEOGRAPHS {
             assert!(std::iter::once(character).nfkc().eq([character]), "{character} has another form");
         }
+    }
+
+    #[test]
+    fn a_key_of_a_text_knows_where_words_begin() {
+        let key = TextKey::new("My IMEI2 设备 MAC");
+        assert_eq!(key.characters().iter().collect::<String>(), name_key("My IMEI2 设备 MAC"));
+        let within: Vec<usize> = (0..=key.characters().len()).filter(|place| key.is_within_word(*place)).collect();
+        assert_eq!(within, [1, 3, 4, 5, 6, 10, 11]);
+        assert!(key.contains(&['设', '备', 'm']) && !key.contains(&['设', 'm']));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::domain::{Domain, suffixes};
-use super::names::{NameTable, name_key};
+use super::names::{NameTable, TextKey, name_key};
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader, suggest};
 
 /// Names one recipient of a [`Recipients`] table.
@@ -367,22 +367,22 @@ impl Recipients {
     /// is no part of "QQQ".
     #[must_use]
     pub fn mentioned(&self, text: &str) -> Option<RecipientId> {
-        let key: Vec<char> = name_key(text).chars().collect();
+        self.mentioned_in(&TextKey::new(text))
+    }
+
+    /// The same for a text whose key is there already.
+    #[must_use]
+    pub fn mentioned_in(&self, key: &TextKey) -> Option<RecipientId> {
+        let characters = key.characters();
         let mut best: Option<(usize, RecipientId)> = None;
-        for start in 0..key.len() {
-            let rest = key.get(start..).unwrap_or_default();
+        for start in 0..characters.len() {
+            let rest = characters.get(start..).unwrap_or_default();
             let Some((length, id)) = self.names.longest_prefix(rest) else { continue };
-            let before = start.checked_sub(1).and_then(|index| key.get(index));
-            let splits = |inside: Option<&char>, outside: Option<&char>| {
-                let word = |character: Option<&char>| character.is_some_and(char::is_ascii_alphanumeric);
-                word(inside) && word(outside)
-            };
             let after = rest.get(length..).unwrap_or_default();
             // "SDK" without a space after the name is a border too.
-            let ends =
-                after.starts_with(&['s', 'd', 'k']) || !splits(rest.get(length.saturating_sub(1)), after.first());
-            let long_enough = length >= 2;
-            if long_enough && ends && !splits(rest.first(), before) && best.is_none_or(|(known, _)| length > known) {
+            let ends = after.starts_with(&['s', 'd', 'k']) || !key.is_within_word(start + length);
+            let begins = !key.is_within_word(start);
+            if length >= 2 && ends && begins && best.is_none_or(|(known, _)| length > known) {
                 best = Some((length, id));
             }
         }
@@ -398,13 +398,19 @@ impl Recipients {
     /// The company of this legal name, or of the longest one in the text.
     #[must_use]
     pub fn company_named(&self, text: &str) -> Option<CompanyId> {
-        let key = name_key(text);
-        if let Some(found) = self.company_names.get(&key) {
-            return Some(found);
-        }
-        let key: Vec<char> = key.chars().collect();
-        let found = (0..key.len()).filter_map(|start| self.company_names.longest_prefix(key.get(start..)?));
-        found.filter(|(length, _)| *length >= 4).max_by_key(|(length, _)| *length).map(|(_, id)| id)
+        self.company_in(&TextKey::new(text))
+    }
+
+    /// The same for a text whose key is there already.
+    #[must_use]
+    pub fn company_in(&self, key: &TextKey) -> Option<CompanyId> {
+        let characters = key.characters();
+        let found = (0..characters.len()).filter_map(|start| {
+            let (length, id) = self.company_names.longest_prefix(characters.get(start..)?)?;
+            Some((length, id)).filter(|_| length >= 4 || (start == 0 && length == characters.len()))
+        });
+        // Of two that are as long, the last one.
+        found.max_by_key(|(length, _)| *length).map(|(_, id)| id)
     }
 
     /// A company. `None` only for an id of another table.

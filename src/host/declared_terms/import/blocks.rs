@@ -92,6 +92,11 @@ impl Table {
         self.cells.get((*self.grid.get(row)?.get(column)?)?)
     }
 
+    /// Cells that stand further to the right than a row is read.
+    pub(super) fn without_place(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().zip(&self.origins).filter(|(_, origin)| origin.1 >= WIDEST).map(|(cell, _)| cell)
+    }
+
     /// The text of a place, trimmed; empty where there is none.
     pub(super) fn text(&self, row: usize, column: usize) -> &str {
         self.cell(row, column).map_or("", |cell| cell.text.trim())
@@ -110,4 +115,17 @@ pub(super) enum Block {
     Line(Line),
     /// A table.
     Table(Table),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_too_far_to_the_right_has_no_place_and_is_told() {
+        let cell = |text: &str, columns| Cell { text: text.to_owned(), line: 1, columns, rows: 1 };
+        let table = Table::lay_out(1, 1, vec![vec![cell("near", 60), cell("last", 9), cell("far", 1)]]);
+        assert_eq!((table.width(), table.text(0, 63)), (WIDEST, "last"));
+        assert_eq!(table.without_place().map(|cell| cell.text.as_str()).collect::<Vec<_>>(), ["far"]);
+    }
 }

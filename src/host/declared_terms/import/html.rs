@@ -301,6 +301,7 @@ fn is_block(name: &str) -> bool {
             | "html"
             | "caption"
             | "label"
+            | "button"
     )
 }
 
@@ -316,7 +317,9 @@ impl Walk {
             Content::Other => return true,
         };
         match name {
-            "script" | "style" | "template" | "noscript" | "svg" | "select" | "button" | "title" => return false,
+            "script" | "style" | "template" | "noscript" | "svg" | "select" | "title" => return false,
+            // Headings of parts that fold are buttons; in a cell there are only those that copy or open something.
+            "button" if self.tables.last().is_some_and(|table| table.cell.is_some()) => return false,
             "table" => {
                 self.flush();
                 self.tables.push(OpenTable { line: node.line, ..OpenTable::default() });
@@ -474,6 +477,9 @@ mod tests {
                 ("末".to_owned(), LineKind::Paragraph),
             ]
         );
+        let folds = "<button>甲</button><p>乙</p><table><tr><td>丙<button>复制</button></table>";
+        assert_eq!(lines(folds).len(), 2);
+        assert_eq!(grid(folds), [["丙"]]);
         assert!(lines("<script>var a = '设备';</script><style>p{}</style><!-- 设备 -->").is_empty());
     }
 

@@ -13,7 +13,7 @@ pub(super) use self::systems::{System, bare_system_heading, system_in};
 use self::systems::{bare_system, leading_system};
 use super::words::{BEFORE, BEHIND, BETWEEN, DENIALS, NOTES};
 use crate::host::declared_terms::{Confidence, NotUnderstoodReason};
-use crate::host::ontology::{DataName, DataTypes, TypeId, is_ignored, name_key, plain};
+use crate::host::ontology::{DataName, DataTypes, TextKey, TypeId, name_key};
 
 /// What was read from a cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,17 +71,30 @@ pub(super) fn read(text: &str, types: &DataTypes, system: Option<System>) -> Dat
 }
 
 /// Whether a text names a data type anywhere.
-pub(super) fn names_data(text: &str, types: &DataTypes) -> bool {
-    let key: Vec<char> = text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect();
-    (0..key.len()).any(|start| {
-        let rest = key.get(start..).unwrap_or_default();
-        let Some((length, DataName::Type(_) | DataName::OtherSystem)) = types.longest_name(rest) else { return false };
-        let latin = |character: Option<&char>| character.is_some_and(char::is_ascii_alphanumeric);
-        let before = start.checked_sub(1).and_then(|index| key.get(index));
-        let inside_word = latin(rest.first()) && latin(before)
-            || latin(rest.get(length.saturating_sub(1))) && latin(rest.get(length));
-        length >= 3 && !inside_word
-    })
+pub(super) fn names_data(text: &TextKey, types: &DataTypes) -> bool {
+    (0..text.characters().len()).any(|start| name_at(text, start, types).is_some())
+}
+
+/// The names of data types in a text, as keys, in their order.
+pub(super) fn names_in(text: &TextKey, types: &DataTypes) -> Vec<String> {
+    let characters = text.characters();
+    let mut names = Vec::new();
+    let mut start = 0;
+    while start < characters.len() {
+        let length = name_at(text, start, types).unwrap_or(0);
+        if length > 0 {
+            names.push(characters.iter().skip(start).take(length).collect());
+        }
+        start += length.max(1);
+    }
+    names
+}
+
+/// The length of the name of a data type that stands at a place, alone or among words.
+fn name_at(text: &TextKey, start: usize, types: &DataTypes) -> Option<usize> {
+    let rest = text.characters().get(start..)?;
+    let (length, DataName::Type(_) | DataName::OtherSystem) = types.longest_name(rest)? else { return None };
+    (length >= 3 && !text.is_within_word(start) && !text.is_within_word(start + length)).then_some(length)
 }
 
 /// Reads cells. The same pieces come again and again in one document, so that what they mean is kept.
@@ -448,7 +461,9 @@ impl<'a> Reader<'a> {
             // What is left out in front may be no data: nothing vanishes.
             let front = || characters.iter().take(start).collect::<String>();
             match self.types.named(&rest) {
-                Some(DataName::Type(id)) if boundary && long_enough && !names_data(&front(), self.types) => {
+                Some(DataName::Type(id))
+                    if boundary && long_enough && !names_data(&TextKey::new(&front()), self.types) =>
+                {
                     Some(Meaning::Types(vec![id], Confidence::Guessed))
                 }
                 _ => None,

@@ -1,16 +1,18 @@
 //! From lines and tables to statements: the two lists that apps publish in China, and lists of SDKs of any form.
 
+mod seen;
 mod statements;
 mod tables;
 
 use std::collections::HashSet;
 
+use self::seen::{PIECES, Seen};
 use super::blocks::{Block, Line, LineKind};
 use super::data::{self, System, bare_system_heading, system_in};
-use super::headings::{announces_list, is_general, is_nothing};
+use super::headings::{announces_list, is_general, is_nothing, is_word_of_heads, names_own_sdk};
 use super::labels::{Role, can_be_label, labelled, role};
 use crate::host::declared_terms::{Confidence, NotUnderstood, NotUnderstoodReason, Statement};
-use crate::host::ontology::{DataName, Ontology, name_key};
+use crate::host::ontology::{Ontology, name_key};
 
 /// What a list is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,6 +141,18 @@ fn is_package(text: &str) -> bool {
     text.contains('.') && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
+/// Whether a line is the heading of what follows.
+fn is_title(line: &Line, seen: &Seen<'_>) -> bool {
+    let text = line.text.trim();
+    let length = text.chars().count();
+    if length > 40 || text.ends_with(['。', '；', '，', '!', '！']) {
+        return false;
+    }
+    let numbered = is_numbered(text);
+    let structured = line.bold || matches!(line.kind, LineKind::Heading | LineKind::Term | LineKind::Item(_));
+    structured || numbered || seen.names_party() || announces_list(text) || bare_system_heading(text)
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -154,28 +168,29 @@ impl Lists<'_> {
         self.found.not_understood.push(entry);
     }
 
-    /// Whether a text can name a third party: it says SDK, or has a name that is known.
-    fn names_party(&self, text: &str) -> bool {
-        let recipients = &self.ontology.recipients;
-        name_key(text).contains("sdk")
-            || recipients.mentioned(text).is_some()
-            || recipients.company_named(text).is_some()
-    }
-
-    fn names_data(&self, text: &str) -> bool {
-        data::names_data(text, &self.ontology.data_types)
-    }
-
-    /// Whether a text names data, or lists something that is data by a short name: "短信" alone, not within other words.
-    fn lists_data(&self, text: &str) -> bool {
-        let separators = |character: char| "、/,，;；:：()（）\n ".contains(character);
-        let is_type = |piece: &str| matches!(self.ontology.data_types.named(&name_key(piece)), Some(DataName::Type(_)));
-        self.names_data(text) || text.split(separators).any(|piece| !piece.is_empty() && is_type(piece))
+    fn see<'t>(&self, text: &'t str) -> Seen<'t>
+    where
+        Self: 't,
+    {
+        Seen::new(text, self.ontology)
     }
 
     /// Gives a text back when it names data or a third party.
     fn leave_if_telling(&mut self, at: &str, line: u32, text: &str, reason: NotUnderstoodReason) {
-        if self.names_data(text) || self.names_party(text) {
+        let seen = self.see(text);
+        if seen.lists_data() || seen.names_party() {
+            self.leave(at, line, text, reason);
+        }
+    }
+
+    /// Takes a text that only says what others are: a head, a label, a heading of a list. One that names data or somebody
+    /// itself says more than that, and is given back besides. "公司名称" is a head although it is data, too.
+    fn take_as_name(&mut self, at: &str, line: u32, text: &str, reason: NotUnderstoodReason) {
+        let seen = self.see(text);
+        let somebody =
+            || seen.names_known() || text.split(PIECES).any(|piece| !is_package(piece) && names_own_sdk(piece));
+        let is_head = |name: &String| name.contains("sdk") || is_word_of_heads(name) || role(name).is_some();
+        if !seen.names().iter().all(is_head) || somebody() {
             self.leave(at, line, text, reason);
         }
     }
@@ -190,6 +205,7 @@ impl Lists<'_> {
                 self.new_title(head, line.line);
             }
             for part in parts {
+                self.take_as_name(at, line.line, part.label, NotUnderstoodReason::NoLabel);
                 self.field(part.role, part.label, part.value, at, line.line);
             }
             return;
@@ -204,41 +220,37 @@ impl Lists<'_> {
             && !matches!(line.kind, LineKind::Heading)
             && let Some(role) = role(bare)
             && can_be_label(bare)
-            && !(role == Role::Name && self.names_known(bare))
-            && !self.names_data(bare)
+            && !(role == Role::Name && self.see(bare).names_known())
+            && !self.see(bare).names_data()
         {
+            self.take_as_name(at, line.line, bare, NotUnderstoodReason::NoLabel);
             self.field(role, bare, "", at, line.line);
             return;
         }
-        if self.continues(line) {
+        let seen = Seen::new(text, self.ontology);
+        if self.continues(line, &seen) {
             return;
         }
         if self.pair(text, at, line.line) {
             return;
         }
-        if self.is_title(line) {
+        if is_title(line, &seen) {
             self.finish();
             self.new_title(text, line.line);
             return;
         }
         self.finish();
-        self.leave_if_telling(at, line.line, text, otherwise);
-    }
-
-    fn names_known(&self, text: &str) -> bool {
-        self.ontology.recipients.mentioned(text).is_some()
+        if seen.lists_data() || seen.names_party() {
+            self.leave(at, line.line, text, otherwise);
+        }
     }
 
     /// Whether the line belongs to the value that was begun last, and adds it.
-    fn continues(&mut self, line: &Line) -> bool {
+    fn continues(&mut self, line: &Line, seen: &Seen<'_>) -> bool {
         let text = line.text.trim();
-        if line.kind == LineKind::Heading {
-            return false;
-        }
-        let names_data = self.names_data(text);
-        let party = self.ontology.recipients.find(text).is_some()
-            || (name_key(text).contains("sdk") && text.chars().count() <= 30);
-        let Some(last) = self.entry.fields.last_mut() else { return false };
+        let Some(last) = self.entry.fields.last_mut().filter(|_| line.kind != LineKind::Heading) else { return false };
+        let names_data = seen.names_data();
+        let party = self.ontology.recipients.find(text).is_some() || (seen.says_sdk() && text.chars().count() <= 30);
         let begun = last.value.is_empty();
         let goes_on = matches!(last.role, Role::Data | Role::Category)
             && (names_data || text.starts_with(['(', '（', '①', '②', '③']) || matches!(line.kind, LineKind::Item(_)));
@@ -265,7 +277,8 @@ impl Lists<'_> {
         let field =
             |role, value: &str| Field { role, label: String::new(), value: value.to_owned(), at: at.to_owned(), line };
         let whole = |fields| Entry { fields, title: None, at: at.to_owned(), line };
-        if self.names_party(left) && !self.names_data(left) {
+        let seen = self.see(left);
+        if seen.names_party() && !seen.names_data() {
             let cell = self.reader.read(right, self.system);
             let unknown = cell.left.iter().filter(|left| left.1 == NotUnderstoodReason::UnknownDataType).count();
             if cell.types.is_empty() || unknown > cell.types.len() {
@@ -276,7 +289,7 @@ impl Lists<'_> {
             self.emit(&entry, Confidence::PhraseMatched);
             return true;
         }
-        if self.kind == ListKind::Collected && !self.names_party(text) {
+        if self.kind == ListKind::Collected && !self.see(text).names_party() {
             let cell = self.reader.read(left, self.system);
             if cell.types.is_empty() || !cell.left.is_empty() {
                 return false;
@@ -295,17 +308,6 @@ impl Lists<'_> {
         false
     }
 
-    fn is_title(&self, line: &Line) -> bool {
-        let text = line.text.trim();
-        let length = text.chars().count();
-        if length > 40 || text.ends_with(['。', '；', '，', '!', '！']) {
-            return false;
-        }
-        let numbered = is_numbered(text);
-        let structured = line.bold || matches!(line.kind, LineKind::Heading | LineKind::Term | LineKind::Item(_));
-        structured || numbered || self.names_party(text) || announces_list(text) || bare_system_heading(text)
-    }
-
     fn new_title(&mut self, text: &str, line: u32) {
         self.finish();
         self.retire_title();
@@ -320,6 +322,7 @@ impl Lists<'_> {
             }
             self.system = system_in(text).filter(|system| *system == System::Other);
             self.found.tells_systems |= system_in(text).is_some();
+            self.take_as_name(&format!("line {line}"), line, text, NotUnderstoodReason::Prose);
         }
         self.title = Some(Title { text: text.to_owned(), line, used: general || announces_list(text) });
     }
@@ -340,7 +343,7 @@ impl Lists<'_> {
                 same || (named(&self.entry) && self.entry.has(Role::Data))
                     || (!named(&self.entry)
                         && self.entry.has(Role::Data)
-                        && self.title.as_ref().is_none_or(|title| title.used && !self.names_party(&title.text)))
+                        && self.title.as_ref().is_none_or(|title| title.used && !self.see(&title.text).names_party()))
             }
             Role::Company => self.entry.has(Role::Company),
             Role::Data | Role::Category => {

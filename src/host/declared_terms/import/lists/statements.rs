@@ -5,9 +5,9 @@ use super::super::headings::{
     announces_list, collects_itself, is_general, is_nothing, is_protection, is_the_app, title_words,
 };
 use super::super::labels::Role;
-use super::{Entry, Field, ListKind, Lists, is_package, one_line};
+use super::{Entry, Field, ListKind, Lists, one_line};
 use crate::host::declared_terms::{
-    Act, Confidence, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
+    Act, Confidence, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
 };
 use crate::host::ontology::{RecipientId, name_key};
 
@@ -38,18 +38,25 @@ impl Lists<'_> {
             .collect();
         let back = self.found.not_understood.get(left..).unwrap_or_default();
         let elsewhere = new.is_empty() && back.iter().any(|back| back.reason == NotUnderstoodReason::OtherSystem);
+        let mut keys: Option<String> = None;
         let mut found = Vec::new();
         for field in &entry.fields {
             let text = one_line(&field.value);
-            let names_sdk = name_key(&text).contains("sdk") && !is_package(&text);
-            if !names_sdk && !self.lists_data(&text) {
+            let whole = title_words(&text);
+            if whole.is_empty() || said.iter().any(|said| said.contains(whole)) {
                 continue;
             }
-            let in_pieces = |back: &NotUnderstood| field.role == Role::Data && back.at == field.at;
-            let accounted = said.iter().any(|said| said.contains(title_words(&text)))
-                || back.iter().any(|back| back.wording.contains(&text) || in_pieces(back));
+            let names = self.see(&field.value).names();
             let link = text.contains("://") || ["隐私", "政策", "协议", "声明"].iter().any(|word| text.contains(word));
-            if accounted || (field.role == Role::Aside && link) {
+            if names.is_empty() || (field.role == Role::Aside && link) {
+                continue;
+            }
+            // What was given back in pieces. A bar is in no name.
+            let keys = keys.get_or_insert_with(|| {
+                let back = back.iter().map(|back| back.wording.as_str());
+                said.iter().map(String::as_str).chain(back).map(name_key).collect::<Vec<_>>().join("|")
+            });
+            if names.iter().all(|name| keys.contains(name.as_str())) {
                 continue;
             }
             let reason = match field.role {
@@ -81,7 +88,7 @@ impl Lists<'_> {
         let mut title_used = false;
         // "第三方名称" below the name of an SDK is its company.
         let title_names = entry.title.as_ref().is_some_and(|title| {
-            self.names_party(&title.text) && !is_general(&title.text) && !announces_list(&title.text)
+            self.see(&title.text).names_party() && !is_general(&title.text) && !announces_list(&title.text)
         });
         let mut named = named;
         if title_names && !named.iter().any(|field| field.role == Role::Name) {
@@ -96,7 +103,7 @@ impl Lists<'_> {
             && let Some(title) = title
             && (!named.is_empty()
                 || self.kind == ListKind::Shared
-                || self.names_party(&title.text)
+                || self.see(&title.text).names_party()
                 || entry.has(Role::Company))
         {
             party_text = Some(one_line(title_words(&title.text)));
@@ -113,13 +120,13 @@ impl Lists<'_> {
         self.found.tells_systems |= said_system.or(in_name).is_some();
 
         for field in entry.of(Role::Permission).cloned().collect::<Vec<_>>() {
-            if self.lists_data(&field.value) {
+            if self.see(&field.value).lists_data() {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::Permission);
             }
         }
         for field in entry.of(Role::Aside).cloned().collect::<Vec<_>>() {
             let link = field.value.contains("://") || field.value.contains("隐私") || field.value.contains("政策");
-            if !link && self.lists_data(&field.value) {
+            if !link && self.see(&field.value).lists_data() {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::NoLabel);
             }
         }

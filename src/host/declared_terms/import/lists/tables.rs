@@ -13,6 +13,10 @@ impl Lists<'_> {
     pub(super) fn table(&mut self, table: &Table) {
         self.finish();
         self.found.tables += 1;
+        for cell in table.without_place() {
+            let at = format!("table {}, a row that is too long", table.number);
+            self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::Damaged);
+        }
         let rows = table.grid.len();
         let head = (0..rows.min(6)).find(|row| heads(table, *row).is_some());
         let (roles, first) = match head {
@@ -21,7 +25,7 @@ impl Lists<'_> {
                     self.section(table, above);
                     self.leave_cells(table, above, |column| column > 0);
                 }
-                self.leave_unknown_heads(table, row);
+                self.take_heads(table, row);
                 (heads(table, row).unwrap_or_default(), row + 1)
             }
             None if self.sideways(table) => return,
@@ -45,7 +49,7 @@ impl Lists<'_> {
         let mut used = false;
         for row in first..rows {
             if let Some(again) = heads(table, row) {
-                self.leave_unknown_heads(table, row);
+                self.take_heads(table, row);
                 roles = settle(again);
                 heads_row = Some(row);
                 self.last_roles.clone_from(&roles);
@@ -107,12 +111,17 @@ impl Lists<'_> {
         }
     }
 
-    /// Heads that are none that is known, or enumerate, and name data themselves.
-    fn leave_unknown_heads(&mut self, table: &Table, row: usize) {
-        self.leave_cells(table, row, |column| {
-            let text = table.text(row, column);
-            role(text).is_none() || text.contains(['、', '，', ',', '；', ';'])
-        });
+    /// Heads that are none that is known and name data or somebody, and heads that say more than what stands below them.
+    fn take_heads(&mut self, table: &Table, row: usize) {
+        for column in 0..table.width() {
+            let Some(cell) = table.cell(row, column) else { continue };
+            let at = format!("table {}, row {}, column {}", table.number, row + 1, column + 1);
+            if role(&cell.text).is_some() {
+                self.take_as_name(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel);
+            } else {
+                self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel);
+            }
+        }
     }
 
     /// A row that is one cell: a heading within the table.
@@ -145,6 +154,18 @@ impl Lists<'_> {
         let telling = roles.iter().flatten().count();
         if width < 2 || known.len() < 2 || telling * 10 < filled * 6 {
             return false;
+        }
+        for (row, role) in roles.iter().enumerate() {
+            let Some(cell) = table.cell(row, 0) else { continue };
+            let at = format!("table {}, row {}, column 1", table.number, row + 1);
+            match role {
+                Some(_) => self.take_as_name(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel),
+                // Beside nothing, what is no head would be told nowhere below.
+                None if (1..width).all(|column| table.cell(row, column).is_none()) => {
+                    self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::NoLabel);
+                }
+                None => {}
+            }
         }
         for column in 1..width {
             for (row, role) in roles.iter().enumerate() {
