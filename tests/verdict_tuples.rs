@@ -6,7 +6,8 @@ mod verdict_support;
 
 use candor::event::*;
 use candor::host::correlate::Verdict;
-use candor::host::correlate::observed::{DisclosureVerdict, ObservedTuple, StatementRole, Tie};
+use candor::host::correlate::observed::{ObservedTuple, StatementRole, Tie};
+use candor::host::declared_terms::DisclosureVerdict;
 use verdict_support::*;
 
 const MAC: &str = "/sys/class/net/wlan0/address";
