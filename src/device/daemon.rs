@@ -277,12 +277,17 @@ pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonErr
     SessionManager::start(manager, probes, unavailable).map_err(DaemonError::Thread)
 }
 
+/// Where spools go on the system below `root`, unless told otherwise.
+#[must_use]
+pub fn usual_spools(root: &Path) -> PathBuf {
+    root.join(if platform::is_android(root) { ANDROID_SPOOLS } else { SPOOLS })
+}
+
 /// Takes the directory of spools, and finds what a daemon before us left there.
 fn open_spools(options: SpoolFilesOptions, system_root: &Path) -> Result<Option<DiskOptions>, SpoolDirectoryError> {
     let SpoolFilesOptions { directory, session, total_bytes, memory_bytes } = options;
-    let usual = if platform::is_android(system_root) { ANDROID_SPOOLS } else { SPOOLS };
     let is_usual = directory.is_none();
-    let path = directory.unwrap_or_else(|| system_root.join(usual));
+    let path = directory.unwrap_or_else(|| usual_spools(system_root));
     let opened = SpoolDirectory::open(&path, session)
         .and_then(|directory| Ok((directory.find(clock::anchor().wall_ns)?, directory)));
     match opened {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 pub use report::{Check, CheckState, Report, text};
 
-use crate::device::daemon::{DaemonOptions, ProbeSource};
+use crate::device::daemon::{DaemonOptions, ProbeSource, SpoolFilesOptions};
 use crate::device::probe::ebpf;
 use crate::device::probe::tiers::ProbeOptions;
 use crate::device::{daemon, device_info};
@@ -61,6 +61,7 @@ pub async fn examine(options: DoctorOptions) -> Report {
         system::packages(&root),
         system::resolver(&root),
         system::memory(&root, options.probes.ring_bytes),
+        system::spool(&daemon::usual_spools(&root), SpoolFilesOptions::default().total_bytes),
         system::clock(),
         system::usual_socket(),
     ]);

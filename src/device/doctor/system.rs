@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use nix::unistd::geteuid;
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::Check;
 use crate::device::clock;
@@ -264,6 +265,39 @@ pub(super) fn memory(root: &Path, ring_bytes: u32) -> Check {
     Check::ok("memory", found)
 }
 
+/// Whether the directory of spools, or the place where it will be made, takes as much as all spools may hold.
+pub(super) fn spool(directory: &Path, wanted: u64) -> Check {
+    const WAY_OUT: &str = "candord serve --spool-directory DIR; without one, sessions do not survive the daemon";
+    let Some(place) = directory.ancestors().find(|place| place.is_dir()) else {
+        return Check::limited(
+            "spool",
+            format!("no place for {}", directory.display()),
+            "sessions are held in memory alone",
+        )
+        .way_out(WAY_OUT);
+    };
+    let there = directory.display();
+    let (system, writable) = (statvfs(place), access(place, AccessFlags::W_OK));
+    let system = match (system, writable) {
+        (Ok(system), Ok(())) if !system.flags().contains(FsFlags::ST_RDONLY) => system,
+        (Err(error), _) | (_, Err(error)) => {
+            return Check::limited("spool", there.to_string(), format!("{}: {}", place.display(), error.desc()))
+                .way_out(WAY_OUT);
+        }
+        _ => {
+            return Check::limited("spool", there.to_string(), format!("{} is read-only", place.display()))
+                .way_out(WAY_OUT);
+        }
+    };
+    let free = system.blocks_available().saturating_mul(system.fragment_size());
+    let found = format!("{there}, {} MiB free, all sessions together take up to {} MiB", free >> 20, wanted >> 20);
+    if free < wanted {
+        return Check::limited("spool", found, "on a full disk a session loses events, which it counts")
+            .way_out("candord serve --spool-total-megabytes");
+    }
+    Check::ok("spool", found)
+}
+
 pub(super) fn clock() -> Check {
     let now = clock::anchor();
     let hours = now.boot_ns / 3_600_000_000_000;
@@ -371,6 +405,17 @@ mod tests {
         assert_eq!(of("MemTotal: 1 kB\nMemAvailable:  2000000 kB\n"), CheckState::Ok);
         assert_eq!(of("MemAvailable:  50000 kB\n"), CheckState::Limited);
         assert_eq!(of("nothing"), CheckState::Limited);
+    }
+
+    #[test]
+    fn spools_need_a_place_that_takes_them() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("to/be/made");
+        let check = spool(&directory, 1);
+        assert_eq!(check.state, CheckState::Ok, "{check:?}");
+        assert!(check.found.starts_with(&directory.display().to_string()), "{check:?}");
+        assert_eq!(spool(&directory, u64::MAX).state, CheckState::Limited);
+        assert_eq!(spool(Path::new("/proc/candord/spool"), 1).state, CheckState::Limited, "nothing can be made there");
     }
 
     #[test]
