@@ -38,6 +38,7 @@ fn assertions() -> String {
         process_start_body,
         process_exec_body,
         process_exit_body,
+        process_name_body,
         blind_spot_body,
         file_open_body,
         totals_body,
@@ -52,10 +53,19 @@ fn assertions() -> String {
         platform_body,
         method_names_body,
         binder_name_body,
+        package_body,
         segment_header
     );
     assert_values!(source, record_kind, record_flag, segment_tag, segment_flag, payload_purpose, blind_spot);
-    assert_values!(source, binder_device, binder_side, binder_ending, method_names_source, binder_name_what);
+    assert_values!(
+        source,
+        binder_device,
+        binder_side,
+        binder_ending,
+        method_names_source,
+        binder_name_what,
+        package_change
+    );
     for (name, value) in [
         ("RECORD_MAX", layout::RECORD_MAX),
         ("BINDER_PARCEL_MAX", layout::BINDER_PARCEL_MAX),

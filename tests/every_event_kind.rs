@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use candor::event::{
     App, BinderOwner, BinderTransaction, BlindSpot, BlindSpotKind, DnsAnswer, DnsQuery, DnsRecord, Endpoint, Event,
     EventBody, EventKind, Fidelity, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, HttpRequest,
-    Importance, MethodSource, NamedCaller, OpenAccess, Outcome, Phase, PhaseMark, ProbeId, ProcessExec, ProcessExit,
-    ProcessImportance, ProcessKey, ProcessRef, ProcessStart, ProviderAccess, ProviderMethod, ServiceArgument,
-    ServiceCall, SocketAccept, SocketBind, SocketConnect, SocketListen, SocketTotals, TlsClientHello, Transport,
-    ValueShape,
+    Importance, MethodSource, NamedCaller, OpenAccess, Outcome, PackageChange, PackageChangeKind, Phase, PhaseMark,
+    ProbeId, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessName, ProcessRef, ProcessStart,
+    ProviderAccess, ProviderMethod, ServiceArgument, ServiceCall, SocketAccept, SocketBind, SocketConnect,
+    SocketListen, SocketTotals, TlsClientHello, Transport, ValueShape,
 };
 use candor::wire::{FILE_DESCRIPTORS, proto};
 use prost::Message as _;
@@ -43,6 +43,7 @@ fn sample_body(kind: EventKind) -> EventBody {
         EventKind::ProcessImportance => {
             EventBody::ProcessImportance(ProcessImportance { importance: Importance::Background, oom_score_adj: 900 })
         }
+        EventKind::ProcessName => EventBody::ProcessName(ProcessName { name: "com.example:remote".to_owned() }),
         EventKind::BlindSpot => EventBody::BlindSpot(BlindSpot { what: BlindSpotKind::IoUring }),
         EventKind::FileOpen => EventBody::FileOpen(FileOpen {
             path: "/data/data/com.example/contacts.db".to_owned(),
@@ -168,6 +169,14 @@ fn sample_body(kind: EventKind) -> EventBody {
             arguments: vec![ServiceArgument { name: "provider".to_owned(), value: "gps".to_owned() }],
             result_count: Some(4),
             transaction: transaction(),
+        }),
+        EventKind::PackageChange => EventBody::PackageChange(PackageChange {
+            package: "com.example.new".to_owned(),
+            user_id: 10_124,
+            change: PackageChangeKind::Replaced,
+            version_code: Some(7),
+            data_directory: "/data/user/0/com.example.new".to_owned(),
+            traced: true,
         }),
         EventKind::PhaseMark => EventBody::PhaseMark(PhaseMark {
             phase: "pre_consent".parse::<Phase>().unwrap(),

@@ -169,8 +169,13 @@ async fn packages_are_listed_and_selected_by_name() {
     let selection = started.header.unwrap().selection.unwrap();
     assert_eq!(
         (selection.packages.as_slice(), selection.user_ids.as_slice()),
-        (&["com.example.shop".to_owned()][..], &[10_002][..])
+        // The app's own user id, and that of its SDK sandbox.
+        (&["com.example.shop".to_owned()][..], &[10_002, 20_002][..])
     );
+    let awaited = proto::StartSessionRequest { await_packages: true, ..wish(&["com.example.later"]) };
+    let started = client.start_session(awaited).await.unwrap().into_inner();
+    let selection = started.header.unwrap().selection.unwrap();
+    assert_eq!((selection.packages.len(), selection.user_ids.len()), (1, 0), "it has no user id yet");
 }
 
 #[tokio::test]

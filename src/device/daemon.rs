@@ -18,6 +18,7 @@ use crate::device::clock;
 use crate::device::decode::{Decoder, Observation};
 use crate::device::device_info;
 use crate::device::event_bus::SpoolLimits;
+use crate::device::package_list;
 use crate::device::probe::tiers::{self, ProbeOptions};
 use crate::device::probe::{Probe, ProbeError, RawBatch, platform, replay};
 use crate::device::raw_capture::CaptureWriter;
@@ -265,8 +266,13 @@ pub fn open_sessions(options: DaemonOptions) -> Result<SessionManager, DaemonErr
         raw_captures,
         packages: Box::new({
             let system_root = system_root.clone();
-            move || read_packages(&system_root).list()
+            move || package_list::read(&system_root)
         }),
+        users: Box::new({
+            let system_root = system_root.clone();
+            move || package_list::users(&system_root)
+        }),
+        proc_root: processes.clone(),
         prepare: prepare(&system_root, replay.as_ref()),
         create_keeper: Box::new(create_keeper),
         process_exists: Box::new(move |pid| processes.join(pid.to_string()).exists()),
@@ -339,26 +345,16 @@ pub fn probe_statuses(options: &ProbeOptions, system_root: &Path) -> Vec<ProbeSt
     tiers::statuses(options, system_root)
 }
 
-/// The device's packages, as of now.
-fn read_packages(system_root: &Path) -> PackageDirectory {
-    let path = system_root.join("data/system/packages.list");
-    match std::fs::read(&path) {
-        Ok(text) => PackageDirectory::parse(&text),
-        // No Android device: there are no packages, and that is no error.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => PackageDirectory::default(),
-        Err(error) => PackageDirectory::unreadable(format!("{}: {error}", path.display())),
-    }
-}
-
 fn prepare(system_root: &Path, replay: Option<&Replay>) -> Box<dyn Fn(&Selection) -> Preparation + Send + Sync> {
     let system_root = system_root.to_owned();
     let recorded = replay.map(|replay| replay.header.packages.clone());
     Box::new(move |_selection| {
         // Read for each session: an app may have been installed since the last. All packages, not those of the selection
         // alone: a process of the tree may change its user id, and whoever serves an app through binder is named too.
-        let packages = recorded.clone().unwrap_or_else(|| read_packages(&system_root).list());
-        // The attribution knows what the header names and no more: so a replay, which has only the header, knows the same.
-        let attributor = Attributor::new(PackageDirectory::from_list(packages.clone()));
+        let packages = recorded.clone().unwrap_or_else(|| package_list::read(&system_root));
+        // The attribution knows what the header names, and what records tell of changes: so a replay, which has just these,
+        // knows the same.
+        let attributor = Attributor::new(PackageDirectory::from_list(&packages));
         let interpreter = DecodeAndAttribute {
             decoder: Decoder::new(),
             attributor,

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod event_bus;
 pub mod keys;
 pub mod own_process;
+pub mod package_list;
 pub mod probe;
 pub mod raw_capture;
 pub mod self_test;

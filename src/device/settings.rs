@@ -113,6 +113,9 @@ struct ServeArguments {
     /// Sessions at a time
     #[arg(long, default_value_t = DEFAULT_MAX_SESSIONS, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
     max_sessions: usize,
+    /// Where the device's files are: for a daemon that does not have them at its own root, and for tests
+    #[arg(long, value_name = "DIRECTORY", default_value = "/", hide = true)]
+    system_root: PathBuf,
     #[command(flatten)]
     access: AccessArguments,
 }
@@ -272,6 +275,7 @@ impl TryFrom<ServeArguments> for DaemonOptions {
             spool_files: (!spool.spool_in_memory && !is_replay).then(|| spool.into()),
             max_sessions: serve.max_sessions,
             self_test: Some(THIS_PROGRAM.into()),
+            system_root: serve.system_root,
             ..Self::default()
         })
     }

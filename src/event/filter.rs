@@ -199,6 +199,7 @@ impl EventBody {
             Self::ProcessStart(_)
             | Self::ProcessExit(_)
             | Self::ProcessImportance(_)
+            | Self::ProcessName(_)
             | Self::BlindSpot(_)
             | Self::SocketConnect(_)
             | Self::SocketBind(_)
@@ -209,11 +210,13 @@ impl EventBody {
             | Self::DnsAnswer(_)
             | Self::TlsClientHello(_)
             | Self::ServiceCall(_)
+            | Self::PackageChange(_)
             | Self::PhaseMark(_) => Vec::new(),
         }
     }
 
-    /// The names that it mentions: hosts, addresses of peers (without port), authorities, services and interfaces.
+    /// The names that it mentions: hosts, addresses of peers (without port), authorities, services, interfaces, packages and
+    /// processes.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let peer = |end: &Endpoint| match end {
@@ -243,6 +246,8 @@ impl EventBody {
             Self::ServiceCall(body) => {
                 body.service.iter().cloned().chain([body.transaction.interface.clone()]).collect()
             }
+            Self::ProcessName(body) => vec![body.name.clone()],
+            Self::PackageChange(body) => vec![body.package.clone()],
             Self::ProcessStart(_)
             | Self::ProcessExec(_)
             | Self::ProcessExit(_)

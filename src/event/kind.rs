@@ -81,6 +81,7 @@ event_kinds! {
     ProcessExit, "process_exit", Process, "A process ended.";
     ProcessImportance, "process_importance", Process, "Whether the system holds a process to be on the screen was observed.";
     BlindSpot, "blind_spot", Process, "A process began to act in a way that the probes cannot see.";
+    ProcessName, "process_name", Process, "A process of an app was found with this name.";
     FileOpen, "file_open", File, "A file was opened, or was found open when tracing began.";
     FileTotals, "file_totals", File, "Bytes read and written through one open file so far.";
     FileRename, "file_rename", File, "A file was renamed.";
@@ -96,6 +97,7 @@ event_kinds! {
     HttpRequest, "http_request", Socket, "A plain HTTP request; method and host.";
     ProviderAccess, "provider_access", Provider, "A content provider was asked for something.";
     ServiceCall, "service_call", Service, "A privacy-relevant system service was called.";
+    PackageChange, "package_change", Session, "A package was installed, replaced or removed.";
     PhaseMark, "phase_mark", Session, "A client marked the beginning of a phase.";
 }
 

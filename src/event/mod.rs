@@ -7,6 +7,7 @@
 //! An [`Event`] is an act attributed to an app. A recording is a sequence of [`StreamEntry`]: a header, then events,
 //! gaps and totals, then an end. The protobuf twins of these types live in [`crate::wire`] and nowhere else.
 
+mod android_user;
 mod binder;
 mod blind_spot;
 mod entry;
@@ -16,6 +17,7 @@ mod identity;
 mod importance;
 mod kind;
 mod loss;
+mod package_change;
 mod phase;
 mod privacy_interfaces;
 mod probe_status;
@@ -29,6 +31,7 @@ mod socket;
 mod time;
 mod watch;
 
+pub use android_user::{USER_ID_RANGE, UserIdKind, app_id, user_id_kind, user_ids_of_package};
 pub use binder::{BinderOwner, BinderTransaction, NamedCaller, ValueShape};
 pub use blind_spot::BlindSpotKind;
 pub use entry::{
@@ -40,12 +43,13 @@ pub use identity::{App, ProcessKey, ProcessRef, START_TIME_GRANULARITY_NS};
 pub use importance::{Importance, ProcessImportance};
 pub use kind::{EventKind, Family};
 pub use loss::{LossTotals, ProgramCounters, Stage, StageTotals};
+pub use package_change::{PackageChange, PackageChangeKind};
 pub use phase::{Phase, PhaseError, WELL_KNOWN_PHASES};
 pub use privacy_interfaces::{
     DESCRIPTOR_MAX_UNITS, InterfaceOrigin, PRIVACY_INTERFACES, PrivacyInterface, PrivacyMethods, privacy_interface,
 };
 pub use probe_status::{Fidelity, FidelityReason, ProbeId, ProbeState, ProbeStatus};
-pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessStart};
+pub use process::{BlindSpot, PhaseMark, ProcessExec, ProcessExit, ProcessName, ProcessStart};
 pub use provider::{ProviderAccess, ProviderMethod};
 pub use selection::{Selection, SelectionError};
 pub use self_test::{ClockChange, SelfTest, SelfTestMoment, SelfTestResult, SelfTestState};
@@ -122,6 +126,8 @@ pub enum EventBody {
     ProcessExit(ProcessExit),
     /// Whether the system holds a process to be on the screen was observed.
     ProcessImportance(ProcessImportance),
+    /// A process of an app was found with this name.
+    ProcessName(ProcessName),
     /// A process began to use a way of acting that the probes cannot see.
     BlindSpot(BlindSpot),
     /// A file was opened, or was found open when tracing began.
@@ -154,6 +160,8 @@ pub enum EventBody {
     ProviderAccess(ProviderAccess),
     /// A privacy-relevant system service was called.
     ServiceCall(ServiceCall),
+    /// A package was installed, replaced or removed.
+    PackageChange(PackageChange),
     /// A client marked the beginning of a phase.
     PhaseMark(PhaseMark),
 }
@@ -167,6 +175,7 @@ impl EventBody {
             Self::ProcessExec(_) => EventKind::ProcessExec,
             Self::ProcessExit(_) => EventKind::ProcessExit,
             Self::ProcessImportance(_) => EventKind::ProcessImportance,
+            Self::ProcessName(_) => EventKind::ProcessName,
             Self::BlindSpot(_) => EventKind::BlindSpot,
             Self::FileOpen(_) => EventKind::FileOpen,
             Self::FileTotals(_) => EventKind::FileTotals,
@@ -183,6 +192,7 @@ impl EventBody {
             Self::HttpRequest(_) => EventKind::HttpRequest,
             Self::ProviderAccess(_) => EventKind::ProviderAccess,
             Self::ServiceCall(_) => EventKind::ServiceCall,
+            Self::PackageChange(_) => EventKind::PackageChange,
             Self::PhaseMark(_) => EventKind::PhaseMark,
         }
     }

@@ -138,14 +138,28 @@ pub enum FidelityReason {
     Sampled,
     /// The process was not known when it acted; its identity was found later.
     LateIdentity,
+    /// The user id does not say which app it was. The process's own name does, which an app can choose.
+    NamedByProcess,
+    /// The user id does not say which app it was. The package that the process named as its own in a binder transaction does.
+    NamedByCaller,
+    /// The user id does not say which app it was. The process that started it does.
+    NamedByParent,
     /// Written by hand (an imported recording).
     Imported,
 }
 
 impl FidelityReason {
     /// Every reason.
-    pub const ALL: &'static [Self] =
-        &[Self::UserMemory, Self::LateDirectory, Self::Sampled, Self::LateIdentity, Self::Imported];
+    pub const ALL: &'static [Self] = &[
+        Self::UserMemory,
+        Self::LateDirectory,
+        Self::Sampled,
+        Self::LateIdentity,
+        Self::NamedByProcess,
+        Self::NamedByCaller,
+        Self::NamedByParent,
+        Self::Imported,
+    ];
 
     /// The name used in files and reports.
     #[must_use]
@@ -155,6 +169,9 @@ impl FidelityReason {
             Self::LateDirectory => "late_directory",
             Self::Sampled => "sampled",
             Self::LateIdentity => "late_identity",
+            Self::NamedByProcess => "named_by_process",
+            Self::NamedByCaller => "named_by_caller",
+            Self::NamedByParent => "named_by_parent",
             Self::Imported => "imported",
         }
     }

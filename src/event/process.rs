@@ -33,6 +33,17 @@ pub struct ProcessExec {
     pub arguments_cut: bool,
 }
 
+/// A process of an app was found with this name.
+///
+/// Android starts an app by forking a process that has everything loaded; the new one executes nothing, but takes its user
+/// id and then its name: that of the package, of a component's `android:process`, or one made of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessName {
+    /// The whole name: the first word of its command line.
+    pub name: String,
+}
+
 /// A process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

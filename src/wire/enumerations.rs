@@ -67,7 +67,8 @@ enumerations! {
     Family { Process, File, Socket, Provider, Service, Session }
     ProbeId { EbpfKernelObjects, EbpfSystemCalls, Ptrace, Procfs, Platform, Replay, Daemon }
     ProbeState { Attached, Partial, Unsupported, Denied, Absent }
-    FidelityReason { UserMemory, LateDirectory, Sampled, LateIdentity, Imported }
+    FidelityReason { UserMemory, LateDirectory, Sampled, LateIdentity, NamedByProcess, NamedByCaller, NamedByParent, Imported }
+    PackageChangeKind { Installed, Replaced, Removed }
     OpenAccess { Read, Write, ReadWrite, PathOnly }
     Transport { Tcp, Udp, UnixStream, UnixDatagram, Other }
     BlindSpotKind { IoUring, CompatSystemCall }

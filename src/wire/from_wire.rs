@@ -366,9 +366,11 @@ impl TryFrom<proto::event::Body> for event::EventBody {
             Body::ProcessExec(body) => Self::ProcessExec(body.try_into()?),
             Body::ProcessExit(body) => Self::ProcessExit(body.try_into()?),
             Body::ProcessImportance(body) => Self::ProcessImportance(body.try_into()?),
+            Body::ProcessName(body) => Self::ProcessName(body.into()),
             Body::BlindSpot(body) => Self::BlindSpot(body.try_into()?),
             Body::ProviderAccess(body) => Self::ProviderAccess(body.try_into()?),
             Body::ServiceCall(body) => Self::ServiceCall(body.try_into()?),
+            Body::PackageChange(body) => Self::PackageChange(body.try_into()?),
             Body::PhaseMark(body) => Self::PhaseMark(body.try_into()?),
         })
     }
@@ -415,6 +417,23 @@ impl TryFrom<proto::ProcessImportance> for event::ProcessImportance {
             importance: required::<proto::Importance>(importance, "ProcessImportance.importance")?,
             oom_score_adj,
         })
+    }
+}
+
+impl From<proto::ProcessName> for event::ProcessName {
+    fn from(message: proto::ProcessName) -> Self {
+        let proto::ProcessName { name } = message;
+        Self { name }
+    }
+}
+
+impl TryFrom<proto::PackageChange> for event::PackageChange {
+    type Error = WireError;
+
+    fn try_from(message: proto::PackageChange) -> Result<Self, WireError> {
+        let proto::PackageChange { package, user_id, change, version_code, data_directory, traced } = message;
+        let change = required::<proto::PackageChangeKind>(change, "PackageChange.change")?;
+        Ok(Self { package, user_id, change, version_code, data_directory, traced })
     }
 }
 

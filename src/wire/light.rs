@@ -118,6 +118,8 @@ pub fn lighten_event(event: &mut proto::Event) {
         | Body::ProcessStart(_)
         | Body::ProcessExit(_)
         | Body::ProcessImportance(_)
+        | Body::ProcessName(_)
+        | Body::PackageChange(_)
         | Body::BlindSpot(_)
         | Body::PhaseMark(_) => {}
     }

@@ -92,6 +92,7 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
                 EventBody::ProcessImportance(ProcessImportance { importance, oom_score_adj })
             })
             .boxed(),
+        EventKind::ProcessName => text().prop_map(|name| EventBody::ProcessName(ProcessName { name })).boxed(),
         EventKind::BlindSpot => {
             one_of(BlindSpotKind::ALL).prop_map(|what| EventBody::BlindSpot(BlindSpot { what })).boxed()
         }
@@ -162,6 +163,20 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
             .boxed(),
         EventKind::ProviderAccess => provider_access().prop_map(EventBody::ProviderAccess).boxed(),
         EventKind::ServiceCall => service_call().prop_map(EventBody::ServiceCall).boxed(),
+        EventKind::PackageChange => {
+            (text(), any::<u32>(), one_of(PackageChangeKind::ALL), any::<Option<i64>>(), text(), any::<bool>())
+                .prop_map(|(package, user_id, change, version_code, data_directory, traced)| {
+                    EventBody::PackageChange(PackageChange {
+                        package,
+                        user_id,
+                        change,
+                        version_code,
+                        data_directory,
+                        traced,
+                    })
+                })
+                .boxed()
+        }
         EventKind::PhaseMark => {
             (phase(), text()).prop_map(|(phase, note)| EventBody::PhaseMark(PhaseMark { phase, note })).boxed()
         }

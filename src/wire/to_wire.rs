@@ -279,6 +279,7 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::ProcessExec(body) => Self::ProcessExec(body.into()),
             event::EventBody::ProcessExit(body) => Self::ProcessExit(body.into()),
             event::EventBody::ProcessImportance(body) => Self::ProcessImportance(body.into()),
+            event::EventBody::ProcessName(body) => Self::ProcessName(body.into()),
             event::EventBody::BlindSpot(body) => Self::BlindSpot(body.into()),
             event::EventBody::FileOpen(body) => Self::FileOpen(body.into()),
             event::EventBody::FileTotals(body) => Self::FileTotals(body.into()),
@@ -295,6 +296,7 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::HttpRequest(body) => Self::HttpRequest(body.into()),
             event::EventBody::ProviderAccess(body) => Self::ProviderAccess(body.into()),
             event::EventBody::ServiceCall(body) => Self::ServiceCall(body.into()),
+            event::EventBody::PackageChange(body) => Self::PackageChange(body.into()),
             event::EventBody::PhaseMark(body) => Self::PhaseMark(body.into()),
         }
     }
@@ -334,6 +336,27 @@ impl From<&event::ProcessImportance> for proto::ProcessImportance {
     fn from(observed: &event::ProcessImportance) -> Self {
         let event::ProcessImportance { importance, oom_score_adj } = *observed;
         Self { importance: proto::Importance::from(importance).into(), oom_score_adj }
+    }
+}
+
+impl From<&event::ProcessName> for proto::ProcessName {
+    fn from(process: &event::ProcessName) -> Self {
+        let event::ProcessName { name } = process;
+        Self { name: name.clone() }
+    }
+}
+
+impl From<&event::PackageChange> for proto::PackageChange {
+    fn from(changed: &event::PackageChange) -> Self {
+        let event::PackageChange { package, user_id, change, version_code, data_directory, traced } = changed;
+        Self {
+            package: package.clone(),
+            user_id: *user_id,
+            change: proto::PackageChangeKind::from(change).into(),
+            version_code: *version_code,
+            data_directory: data_directory.clone(),
+            traced: *traced,
+        }
     }
 }
 

@@ -268,6 +268,8 @@ pub fn manager_options() -> ManagerOptions {
         max_sessions: 4,
         raw_captures: None,
         packages: Box::new(PackageList::default),
+        users: Box::new(|| vec![0]),
+        proc_root: PathBuf::from("/nonexistent"),
         prepare: Box::new(|_| Preparation { packages: PackageList::default(), interpreter: Box::new(ToyInterpreter) }),
         create_keeper: Box::new(candor::device::daemon::create_keeper),
         process_exists: Box::new(|_| true),

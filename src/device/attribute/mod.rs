@@ -7,17 +7,18 @@
 //! * **Test it:** `cargo test device::attribute`.
 
 mod open_files;
-mod package_list;
+mod owner;
+mod package_directory;
 mod process_history;
-mod uid_owner;
 
 pub use open_files::MOST_OPEN;
-pub use package_list::PackageDirectory;
+pub use package_directory::PackageDirectory;
 pub use process_history::{MOST_PROCESSES, REMEMBERED_AFTER_EXIT_NS};
 
 use std::sync::Arc;
 
 use open_files::{Name, Object, OpenFiles};
+use owner::Actor;
 use process_history::ProcessHistory;
 
 use crate::device::decode::Observation;
@@ -57,7 +58,7 @@ pub struct Attributor {
     processes: ProcessHistory,
     files: OpenFiles,
     merged: u64,
-    /// The app of the last user id: acts come in runs of one app.
+    /// The app of the last user id that says by itself which it is: acts come in runs of one app.
     last_owner: Option<(u32, App)>,
 }
 
@@ -66,12 +67,6 @@ impl Attributor {
     #[must_use]
     pub fn new(packages: PackageDirectory) -> Self {
         Self { packages, ..Self::default() }
-    }
-
-    /// Replaces the packages, because the device's list has changed.
-    pub fn set_packages(&mut self, packages: PackageDirectory) {
-        self.packages = packages;
-        self.last_owner = None;
     }
 
     /// Attributes one observation and appends the event to `out`.
@@ -90,8 +85,9 @@ impl Attributor {
             return;
         }
         let executable = self.processes.executable(observation.process, observation.time_ns);
-        let app = self.owner(observation.user_id);
+        let (app, reason) = self.owner(&observation);
         let mut hints = observation.hints;
+        hints.extend(reason);
         hints.sort_unstable();
         hints.dedup();
         out.push(Attributed {
@@ -145,15 +141,30 @@ impl Attributor {
         }
     }
 
-    fn owner(&mut self, user_id: u32) -> App {
-        match &self.last_owner {
-            Some((known, app)) if *known == user_id => app.clone(),
-            _ => {
-                let app = uid_owner::owner(&self.packages, user_id);
-                self.last_owner = Some((user_id, app.clone()));
-                app
+    fn owner(&mut self, observation: &Observation) -> (App, Option<FidelityReason>) {
+        let user_id = observation.user_id;
+        if let Some((known, app)) = &self.last_owner
+            && *known == user_id
+        {
+            return (app.clone(), None);
+        }
+        let (process, caller) = (observation.process, named_caller(&observation.body));
+        if matches!(observation.body, EventBody::PackageChange(_)) {
+            // Nobody's act.
+            return (App::default(), None);
+        }
+        let main_thread = (observation.thread_id == process.pid).then_some(observation.comm.as_str());
+        let (app, reason) =
+            owner::owner(&self.packages, &self.processes, &Actor { user_id, process, main_thread, caller });
+        if owner::is_decided(&self.packages, user_id) {
+            self.last_owner = Some((user_id, app.clone()));
+        } else if let Some(package) = caller {
+            // What is counted against it must be what it was allowed to say.
+            if app.package.as_deref() == Some(package) {
+                self.processes.called_as(process, package);
             }
         }
+        (app, reason)
     }
 
     /// Remembers what later observations need, fills in what earlier ones told, and returns the sessions to tell.
@@ -165,7 +176,19 @@ impl Attributor {
                 let news = self.processes.started(process, start.parent, time_ns, sessions);
                 if start.preexisting { news } else { sessions }
             }
+            EventBody::ProcessName(name) => {
+                self.processes.named(process, &name.name);
+                sessions
+            }
+            EventBody::PackageChange(change) => {
+                self.packages.apply(change);
+                self.last_owner = None;
+                sessions
+            }
             EventBody::ProcessExec(exec) if outcome == Outcome::Ok => {
+                if let Some(name) = exec.arguments.first().filter(|_| is_app_program(&exec.path)) {
+                    self.processes.named(process, name);
+                }
                 self.processes.executed(process, &exec.path, time_ns, sampled, sessions)
             }
             EventBody::ProcessExit(_) => {
@@ -234,7 +257,7 @@ impl Attributor {
     /// Whose process served a binder transaction.
     fn name_owner(&self, owner: &mut BinderOwner) {
         if let Some(user_id) = owner.user_id {
-            owner.app = uid_owner::owner(&self.packages, user_id);
+            owner.app = owner::by_user_id(&self.packages, user_id);
         }
     }
 
@@ -262,6 +285,22 @@ impl Attributor {
             fill(remote, known.as_ref());
         }
     }
+}
+
+/// The package that an act names as the actor's own.
+fn named_caller(body: &EventBody) -> Option<&str> {
+    let transaction = match body {
+        EventBody::ProviderAccess(access) => &access.transaction,
+        EventBody::ServiceCall(call) => &call.transaction,
+        _ => return None,
+    };
+    transaction.named_callers.first().map(|caller| caller.package.as_str())
+}
+
+/// Whether processes of apps run this program: then the first word of the command line is the name that Android gave.
+fn is_app_program(path: &str) -> bool {
+    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
+    matches!(file, "app_process" | "app_process32" | "app_process64")
 }
 
 fn fill<T: Clone>(field: &mut Option<T>, known: Option<&T>) {

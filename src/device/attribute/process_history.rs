@@ -24,6 +24,34 @@ struct Process {
     start_told: u64,
     /// Sessions that were told of the program it ran when tracing began, and which.
     exec_told: u64,
+    identity: Identity,
+}
+
+/// What says which app a process is, where its user id does not.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    /// Its whole name.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) parent: Option<ProcessKey>,
+    caller: Caller,
+}
+
+impl Identity {
+    /// The package that it always named as its own.
+    pub(super) fn caller(&self) -> Option<&str> {
+        match &self.caller {
+            Caller::Always(package) => Some(package),
+            Caller::Nobody | Caller::Several => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+enum Caller {
+    #[default]
+    Nobody,
+    Always(Arc<str>),
+    Several,
 }
 
 /// What is known of processes.
@@ -89,6 +117,7 @@ impl ProcessHistory {
     pub(crate) fn started(&mut self, key: ProcessKey, parent: Option<ProcessKey>, time_ns: u64, sessions: u64) -> u64 {
         let inherited = parent.and_then(|parent| self.executable(parent, time_ns));
         let process = self.entry(key);
+        process.identity.parent = parent;
         if let Some(program) = inherited
             && process.programs.is_empty()
         {
@@ -115,6 +144,26 @@ impl ProcessHistory {
         let news = if sampled && same { sessions & !process.exec_told } else { sessions };
         process.exec_told |= sessions;
         news
+    }
+
+    /// What says which app a process is, as far as anything was learned of it.
+    pub(super) fn identity(&self, key: ProcessKey) -> Option<&Identity> {
+        self.processes.get(&key).map(|process| &process.identity)
+    }
+
+    /// A process has this whole name.
+    pub(super) fn named(&mut self, key: ProcessKey, name: &str) {
+        self.entry(key).identity.name = Some(Arc::from(name));
+    }
+
+    /// A process named this package as its own.
+    pub(super) fn called_as(&mut self, key: ProcessKey, package: &str) {
+        let caller = &mut self.entry(key).identity.caller;
+        match caller {
+            Caller::Nobody => *caller = Caller::Always(Arc::from(package)),
+            Caller::Always(known) if **known != *package => *caller = Caller::Several,
+            Caller::Always(_) | Caller::Several => {}
+        }
     }
 
     /// A process ended.

@@ -6,6 +6,7 @@ use crate::device::decode::layout::{
     RECORD_FLAG_CLOSED, RECORD_FLAG_PREEXISTING, RECORD_FLAG_SAMPLED, RecordKind, SegmentTag,
 };
 use crate::device::decode::test_support::{RecordBuilder, samples};
+use crate::device::package_list;
 use crate::event::{Endpoint, EventKind};
 
 const SNAPSHOT: u16 = RECORD_FLAG_PREEXISTING | RECORD_FLAG_SAMPLED;
@@ -18,7 +19,10 @@ struct Pipeline {
 
 impl Pipeline {
     fn new() -> Self {
-        Self { decoder: Decoder::new(), attributor: Attributor::new(PackageDirectory::parse(PACKAGES)) }
+        Self {
+            decoder: Decoder::new(),
+            attributor: Attributor::new(PackageDirectory::from_list(&package_list::parse(PACKAGES))),
+        }
     }
 
     fn run(&mut self, record: RecordBuilder) -> Vec<Attributed> {

@@ -11,10 +11,11 @@ use super::record::{Record, SegmentTable};
 use super::socket_address::{SocketEnd, SocketType, endpoint_or_family};
 use super::text::printable;
 use super::{DecodeError, open_flags};
+use crate::device::probe::record_layout::{package_change, process_name_body};
 use crate::event::{
     BlindSpot, BlindSpotKind, EventBody, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, Importance,
-    Outcome, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessStart, SocketAccept, SocketBind,
-    SocketConnect, SocketListen, SocketTotals,
+    Outcome, PackageChange, PackageChangeKind, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessName,
+    ProcessStart, SocketAccept, SocketBind, SocketConnect, SocketListen, SocketTotals,
 };
 
 /// What a record says, besides who acted.
@@ -83,6 +84,34 @@ pub(crate) fn process_importance(record: &Record<'_>) -> Result<Decoded, DecodeE
     record.segment_table()?;
     let importance = Importance::of_score(oom_score_adj);
     Ok(Decoded::ok(EventBody::ProcessImportance(ProcessImportance { importance, oom_score_adj })))
+}
+
+pub(crate) fn process_name(record: &Record<'_>) -> Result<Decoded, DecodeError> {
+    record.body(|body| body.skip(process_name_body::SIZE))?;
+    let segments = record.segment_table()?;
+    let name = segments.readable(SegmentTag::Name).map(|name| printable(name.bytes)).unwrap_or_default();
+    Ok(Decoded::ok(EventBody::ProcessName(ProcessName { name })))
+}
+
+pub(crate) fn package(record: &Record<'_>) -> Result<Decoded, DecodeError> {
+    let (user_id, change, traced, version) =
+        record.body(|body| Some((body.u32_le()?, body.u16_le()?, body.u16_le()? != 0, body.i64_le()?)))?;
+    let change = match change {
+        package_change::INSTALLED => PackageChangeKind::Installed,
+        package_change::REPLACED => PackageChangeKind::Replaced,
+        package_change::REMOVED => PackageChangeKind::Removed,
+        value => return Err(DecodeError::UnknownValue { field: "package_body.change", value: value.into() }),
+    };
+    let segments = record.segment_table()?;
+    let text = |tag| segments.readable(tag).map(|text| printable(text.bytes)).unwrap_or_default();
+    Ok(Decoded::ok(EventBody::PackageChange(PackageChange {
+        package: text(SegmentTag::Name),
+        user_id,
+        change,
+        version_code: (version != -1).then_some(version),
+        data_directory: text(SegmentTag::TextPath),
+        traced,
+    })))
 }
 
 pub(crate) fn blind_spot(record: &Record<'_>) -> Result<Decoded, DecodeError> {

@@ -49,6 +49,7 @@ closed_set! {
         ProcessExit = record_kind::PROCESS_EXIT,
         BlindSpot = record_kind::BLIND_SPOT,
         ProcessImportance = record_kind::PROCESS_IMPORTANCE,
+        ProcessName = record_kind::PROCESS_NAME,
         FileOpen = record_kind::FILE_OPEN,
         FileTotals = record_kind::FILE_TOTALS,
         FileRename = record_kind::FILE_RENAME,
@@ -64,6 +65,7 @@ closed_set! {
         Platform = record_kind::PLATFORM,
         MethodNames = record_kind::METHOD_NAMES,
         BinderName = record_kind::BINDER_NAME,
+        Package = record_kind::PACKAGE,
     }
 }
 
@@ -77,6 +79,7 @@ impl RecordKind {
             Self::ProcessExit => record_layout::process_exit_body::SIZE,
             Self::BlindSpot => record_layout::blind_spot_body::SIZE,
             Self::ProcessImportance => record_layout::process_importance_body::SIZE,
+            Self::ProcessName => record_layout::process_name_body::SIZE,
             Self::FileOpen => record_layout::file_open_body::SIZE,
             Self::FileTotals => record_layout::totals_body::SIZE,
             Self::FileRename | Self::FileUnlink => record_layout::path_change_body::SIZE,
@@ -90,6 +93,7 @@ impl RecordKind {
             Self::Platform => record_layout::platform_body::SIZE,
             Self::MethodNames => record_layout::method_names_body::SIZE,
             Self::BinderName => record_layout::binder_name_body::SIZE,
+            Self::Package => record_layout::package_body::SIZE,
         }
     }
 }

@@ -67,6 +67,8 @@ impl Decoder {
             RecordKind::ProcessStart => body::process_start(&record)?,
             RecordKind::ProcessExec => body::process_exec(&record, &mut act.hints)?,
             RecordKind::ProcessExit => body::process_exit(&record)?,
+            RecordKind::ProcessName => body::process_name(&record)?,
+            RecordKind::Package => body::package(&record)?,
             RecordKind::BlindSpot => body::blind_spot(&record)?,
             RecordKind::ProcessImportance => body::process_importance(&record)?,
             RecordKind::FileOpen => body::file_open(&record, &mut act.hints)?,

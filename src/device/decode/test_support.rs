@@ -111,8 +111,22 @@ impl RecordBuilder {
     }
 
     /// What a process is worth to the system.
+    #[must_use]
     pub fn process_importance(oom_score_adj: i32) -> Self {
         Self::new(RecordKind::ProcessImportance, &[oom_score_adj.to_le_bytes(), [0; 4]].concat())
+    }
+
+    /// A process was found with a name.
+    #[must_use]
+    pub fn process_name(name: &str) -> Self {
+        Self::new(RecordKind::ProcessName, &[0; 8]).segment(SegmentTag::Name, name.as_bytes())
+    }
+
+    /// A package was installed (1), replaced (2) or removed (3).
+    #[must_use]
+    pub fn package(name: &str, user_id: u32, change: u16) -> Self {
+        let body = [&user_id.to_le_bytes()[..], &change.to_le_bytes(), &[0, 0], &(-1_i64).to_le_bytes()].concat();
+        Self::new(RecordKind::Package, &body).segment(SegmentTag::Name, name.as_bytes())
     }
 
     /// A blind spot.
@@ -335,6 +349,7 @@ pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
                 .segment(SegmentTag::CommandLine, b"curl\0-s\0https://api.example.com/\0"),
         ),
         (Kind::ProcessExit, RecordBuilder::process_exit(0)),
+        (Kind::ProcessName, RecordBuilder::process_name("com.example.app:remote")),
         (Kind::BlindSpot, RecordBuilder::blind_spot(1)),
         (Kind::ProcessImportance, RecordBuilder::process_importance(900)),
         (
@@ -368,6 +383,7 @@ pub fn samples() -> Vec<(RecordKind, Vec<u8>)> {
         (Kind::Platform, RecordBuilder::platform(33)),
         (Kind::MethodNames, RecordBuilder::method_names("example.IGetter", &[(1, "get"), (2, "getAll")])),
         (Kind::BinderName, RecordBuilder::binder_name(3, 1, "getter")),
+        (Kind::Package, RecordBuilder::package("com.example.new", 10_124, 1)),
         (Kind::SocketPayload, RecordBuilder::payload((2, 6, 1), (1, 1), 0, request.len(), server, request)),
     ];
     records.into_iter().map(|(kind, record)| (kind, record.build())).collect()

@@ -127,6 +127,8 @@ fn event_heap(event: &Event) -> usize {
                     .sum::<usize>()
                 + transaction_heap(&body.transaction)
         }
+        EventBody::ProcessName(body) => body.name.len(),
+        EventBody::PackageChange(body) => body.package.len() + body.data_directory.len(),
         EventBody::PhaseMark(body) => body.phase.as_str().len() + body.note.len(),
     };
     body + event.process.name.len()

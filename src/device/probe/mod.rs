@@ -7,6 +7,7 @@
 pub mod ebpf;
 pub mod importance;
 pub mod platform;
+pub mod process_names;
 pub mod process_scan;
 pub mod procfs;
 pub mod ptrace;
@@ -17,6 +18,7 @@ pub mod tiers;
 
 pub use raw_record::RawBatch;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -81,6 +83,26 @@ pub trait Probe: Send {
     ///
     /// When the source is broken for good.
     fn poll(&mut self, timeout: Duration, batch: &mut RawBatch) -> Result<PollState, ProbeError>;
+
+    /// Traces more user ids for a session that was selected before.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be traced; the session's other targets still are.
+    fn extend(
+        &mut self,
+        _slot: SessionSlot,
+        _user_ids: &BTreeSet<u32>,
+        _batch: &mut RawBatch,
+    ) -> Result<(), ProbeError> {
+        Ok(())
+    }
+
+    /// User ids that sessions waited for and that are to be traced from now on, since the last call: those of packages that
+    /// were installed meanwhile.
+    fn wanted(&mut self) -> Vec<(SessionSlot, BTreeSet<u32>)> {
+        Vec::new()
+    }
 
     /// The accounts, cumulative since the probe was made.
     fn counters(&self) -> ProbeCounters;

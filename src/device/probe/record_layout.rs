@@ -62,6 +62,9 @@ structure!(
     /// Body of the importance of a process.
     process_importance_body, size 8, { OOM_SCORE_ADJ = "oom_score_adj" at 0, });
 structure!(
+    /// Body of the name of a process.
+    process_name_body, size 8, { RESERVED = "reserved" at 0, });
+structure!(
     /// Body of a file open.
     file_open_body, size 48, {
     RESULT = "result" at 0, HANDLE = "handle" at 8, INODE = "inode" at 16, DEVICE = "device" at 24, MODE = "mode" at 28,
@@ -129,6 +132,9 @@ structure!(
     /// Body of the name of a binder node.
     binder_name_body, size 16, { NODE = "node" at 0, WHAT = "what" at 8, });
 structure!(
+    /// Body of a package that came, changed or went.
+    package_body, size 16, { USER_ID = "user_id" at 0, CHANGE = "change" at 4, TRACED = "traced" at 6, VERSION = "version" at 8, });
+structure!(
     /// In front of each segment.
     segment_header, size 4, { TAG = "tag" at 0, FLAGS = "flags" at 1, LENGTH = "length" at 2, });
 
@@ -137,7 +143,7 @@ values!(
     record_kind: u16, {
     PROCESS_START = "RECORD_PROCESS_START" is 1, PROCESS_EXEC = "RECORD_PROCESS_EXEC" is 2,
     PROCESS_EXIT = "RECORD_PROCESS_EXIT" is 3, BLIND_SPOT = "RECORD_BLIND_SPOT" is 4,
-    PROCESS_IMPORTANCE = "RECORD_PROCESS_IMPORTANCE" is 5,
+    PROCESS_IMPORTANCE = "RECORD_PROCESS_IMPORTANCE" is 5, PROCESS_NAME = "RECORD_PROCESS_NAME" is 6,
     FILE_OPEN = "RECORD_FILE_OPEN" is 16, FILE_TOTALS = "RECORD_FILE_TOTALS" is 17,
     FILE_RENAME = "RECORD_FILE_RENAME" is 18, FILE_UNLINK = "RECORD_FILE_UNLINK" is 19,
     SOCKET_CONNECT = "RECORD_SOCKET_CONNECT" is 32, SOCKET_BIND = "RECORD_SOCKET_BIND" is 33,
@@ -145,7 +151,7 @@ values!(
     SOCKET_TOTALS = "RECORD_SOCKET_TOTALS" is 36, SOCKET_PAYLOAD = "RECORD_SOCKET_PAYLOAD" is 37,
     BINDER_TRANSACTION = "RECORD_BINDER_TRANSACTION" is 48, BINDER_REPLY = "RECORD_BINDER_REPLY" is 49,
     PLATFORM = "RECORD_PLATFORM" is 64, METHOD_NAMES = "RECORD_METHOD_NAMES" is 65,
-    BINDER_NAME = "RECORD_BINDER_NAME" is 66,
+    BINDER_NAME = "RECORD_BINDER_NAME" is 66, PACKAGE = "RECORD_PACKAGE" is 67,
 });
 values!(
     /// Flags of records.
@@ -192,6 +198,11 @@ values!(
 values!(
     /// What the name of a node is.
     binder_name_what: u32, { SERVICE = "BINDER_NAME_SERVICE" is 1, AUTHORITY = "BINDER_NAME_AUTHORITY" is 2, });
+values!(
+    /// What happened to a package.
+    package_change: u16, {
+    INSTALLED = "PACKAGE_INSTALLED" is 1, REPLACED = "PACKAGE_REPLACED" is 2, REMOVED = "PACKAGE_REMOVED" is 3,
+});
 values!(
     /// Blind spots.
     blind_spot: u32, { IO_URING = "BLIND_SPOT_IO_URING" is 1, COMPAT = "BLIND_SPOT_COMPAT" is 2, });
@@ -422,6 +433,7 @@ impl<'a> RecordView<'a> {
             record_kind::PROCESS_EXIT => process_exit_body::SIZE,
             record_kind::BLIND_SPOT => blind_spot_body::SIZE,
             record_kind::PROCESS_IMPORTANCE => process_importance_body::SIZE,
+            record_kind::PROCESS_NAME => process_name_body::SIZE,
             record_kind::FILE_OPEN => file_open_body::SIZE,
             record_kind::FILE_TOTALS => totals_body::SIZE,
             record_kind::FILE_RENAME | record_kind::FILE_UNLINK => path_change_body::SIZE,
@@ -436,6 +448,7 @@ impl<'a> RecordView<'a> {
             record_kind::PLATFORM => platform_body::SIZE,
             record_kind::METHOD_NAMES => method_names_body::SIZE,
             record_kind::BINDER_NAME => binder_name_body::SIZE,
+            record_kind::PACKAGE => package_body::SIZE,
             _ => 0,
         }
     }

@@ -53,7 +53,7 @@ impl CandorService for Rpc {
         &self,
         request: Request<proto::StartSessionRequest>,
     ) -> Result<Response<proto::StartSessionResponse>, Status> {
-        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits, owned } =
+        let proto::StartSessionRequest { selection, label, initial_phase, keep_raw, limits, owned, await_packages } =
             request.into_inner();
         // An absent selection is an empty one: the session refuses it, or, in a replay, does not look at it.
         let selection = Selection::try_from(selection.unwrap_or_default()).map_err(|error| wire_status(&error))?;
@@ -65,6 +65,7 @@ impl CandorService for Rpc {
             keep_raw,
             limits: limits.map(self::limits).unwrap_or_default(),
             owned,
+            await_packages,
         };
         let started = self.sessions.start_session(request).await.map_err(|error| session_status(&error))?;
         Ok(Response::new(proto::StartSessionResponse {

@@ -21,7 +21,10 @@ pub enum SessionError {
     #[error("process {0} of the selection does not exist; it may have ended, or be in another pid namespace")]
     NoSuchProcess(u32),
     /// The selection names a package that the device does not have.
-    #[error("the device has no package {package:?}{}; candor apps lists what it has", why(.read_error))]
+    #[error(
+        "the device has no package {package:?}{}; candor apps lists what it has, and --await-install waits for one",
+        why(.read_error)
+    )]
     UnknownPackage {
         /// The package.
         package: String,

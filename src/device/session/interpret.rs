@@ -50,6 +50,9 @@ pub type Prepare = Box<dyn Fn(&Selection) -> Preparation + Send + Sync>;
 /// Reads the device's packages, as of now.
 pub type ReadPackages = Box<dyn Fn() -> PackageList + Send + Sync>;
 
+/// Reads the numbers of the device's users, as of now; the first is always there.
+pub type ReadUsers = Box<dyn Fn() -> Vec<u32> + Send + Sync>;
+
 /// Where a session's raw records are kept, for replay. A trait for the reasons of [`Interpreter`].
 pub trait RawKeeper: Send {
     /// Keeps records, in order.

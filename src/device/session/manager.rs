@@ -14,16 +14,17 @@ use super::limits::SessionLimits;
 use super::pipeline::Pipeline;
 use super::probe_thread::{Command, OpenSession, ProbeThread, Replayed, SharedStatuses, Start};
 use super::spool_thread::SpoolKeeper;
-use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, SessionError};
+use super::{CreateKeeper, Interpreter, Preparation, Prepare, ReadPackages, ReadUsers, SessionError};
 use crate::device::clock;
 use crate::device::event_bus::{Matcher, Spool, SpoolLimits, Subscription};
+use crate::device::probe::process_names::ProcessNames;
 use crate::device::probe::{Probe, SessionSlot};
 use crate::device::self_test::HelperProgram;
 use crate::device::spool_files::{FoundSession, SpoolDirectory};
 use crate::device::token::Token;
 use crate::event::{
     ClockAnchor, DeviceInfo, EventFilter, PackageList, Phase, PhaseMark, ProbeStatus, Selection, SessionEnd,
-    SessionEndReason, SessionHeader,
+    SessionEndReason, SessionHeader, user_ids_of_package,
 };
 
 /// Batches between the threads. Each is bounded by its probe, at most 1 MiB, so this bounds the memory between them: to a
@@ -50,10 +51,14 @@ pub struct ManagerOptions {
     pub raw_captures: Option<PathBuf>,
     /// Reads the device's packages.
     pub packages: ReadPackages,
+    /// Reads the numbers of the device's users.
+    pub users: ReadUsers,
     /// Makes what a session needs.
     pub prepare: Prepare,
     /// Creates raw captures.
     pub create_keeper: CreateKeeper,
+    /// Where processes are listed.
+    pub proc_root: PathBuf,
     /// Tells whether a process is alive.
     pub process_exists: Box<dyn Fn(u32) -> bool + Send>,
     /// The capture that the only probe replays.
@@ -114,6 +119,8 @@ pub struct StartRequest {
     pub limits: SessionLimits,
     /// Only its owner may mark and stop it.
     pub owned: bool,
+    /// Packages of the selection that are not installed are waited for.
+    pub await_packages: bool,
 }
 
 /// A session that was started.
@@ -152,6 +159,7 @@ struct Options {
     max_sessions: usize,
     raw_captures: Option<PathBuf>,
     packages: ReadPackages,
+    users: ReadUsers,
     prepare: Prepare,
     create_keeper: CreateKeeper,
     replay: Option<Replay>,
@@ -183,7 +191,8 @@ impl SessionManager {
     ) -> io::Result<Self> {
         let (commands, commands_end) = mpsc::channel();
         let (messages, messages_end) = mpsc::sync_channel(CHANNEL_BATCHES);
-        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages, options.self_test);
+        let names = ProcessNames::new(options.proc_root);
+        let probe_thread = ProbeThread::new(probes, unavailable, commands_end, messages, options.self_test, names);
         let statuses = probe_thread.statuses();
         let pipeline = Pipeline::new(messages_end, commands.clone(), options.process_exists);
         let (mut found, mut keeper, mut spool_thread) = (Vec::new(), None, None);
@@ -202,6 +211,7 @@ impl SessionManager {
             max_sessions: options.max_sessions.min(usize::from(SessionSlot::COUNT)),
             raw_captures: options.raw_captures,
             packages: options.packages,
+            users: options.users,
             prepare: options.prepare,
             create_keeper: options.create_keeper,
             replay: options.replay,
@@ -236,19 +246,22 @@ impl SessionManager {
         (self.shared.options.packages)()
     }
 
-    /// Adds the user ids of the packages that the selection names.
-    fn look_up_packages(&self, selection: &mut Selection) -> Result<(), SessionError> {
+    /// Adds the user ids of the packages that the selection names: of each user of the device, and of their SDK sandboxes.
+    /// A package that is not there is an error, unless it is `awaited`.
+    fn look_up_packages(&self, selection: &mut Selection, awaited: bool) -> Result<(), SessionError> {
         if selection.packages.is_empty() {
             return Ok(());
         }
         let list = self.packages();
+        let users = (self.shared.options.users)();
         for package in &selection.packages {
             let mut entries = list.packages.iter().filter(|entry| entry.package == *package).peekable();
-            if entries.peek().is_none() {
+            // A list that cannot be read will not show it either.
+            if entries.peek().is_none() && !(awaited && list.read_error.is_empty()) {
                 let read_error = list.read_error.clone();
                 return Err(SessionError::UnknownPackage { package: package.clone(), read_error });
             }
-            selection.user_ids.extend(entries.map(|entry| entry.user_id));
+            selection.user_ids.extend(entries.flat_map(|entry| user_ids_of_package(entry.user_id, &users)));
         }
         Ok(())
     }
@@ -263,7 +276,7 @@ impl SessionManager {
         let replay = self.shared.options.replay.clone();
         if replay.is_none() {
             request.selection.validate()?;
-            self.look_up_packages(&mut request.selection)?;
+            self.look_up_packages(&mut request.selection, request.await_packages)?;
         }
         if request.keep_raw && self.shared.options.raw_captures.is_none() {
             return Err(SessionError::NoCaptureDirectory);

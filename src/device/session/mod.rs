@@ -32,6 +32,8 @@ mod targets;
 
 pub use self::core::{Session, SessionAccount, SessionSummary};
 pub use error::SessionError;
-pub use interpret::{CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper, ReadPackages};
+pub use interpret::{
+    CreateKeeper, Interpretation, Interpreter, Preparation, Prepare, RawKeeper, ReadPackages, ReadUsers,
+};
 pub use limits::SessionLimits;
 pub use manager::{DiskOptions, ManagerOptions, Replay, ReplayedMark, SessionManager, StartRequest, Started};

@@ -15,6 +15,7 @@ use super::pipeline::{Begin, End, Lost, Message, REASON_CAPTURE_CUT, REASON_DRAI
 use super::self_test::SelfTests;
 use super::{Interpreter, SessionError};
 use crate::device::clock;
+use crate::device::probe::process_names::ProcessNames;
 use crate::device::probe::{PollState, Probe, ProbeError, RawBatch, SessionSlot};
 use crate::device::self_test::HelperProgram;
 use crate::event::{ProbeId, ProbeState, ProbeStatus, Selection, SelfTestMoment, SessionEnd, SessionEndReason};
@@ -86,6 +87,7 @@ pub(super) struct ProbeThread {
     active: BTreeSet<SessionSlot>,
     replayed: BTreeMap<SessionSlot, Replayed>,
     helpers: Helpers,
+    names: ProcessNames,
     clocks: Option<ClockWatch>,
     /// The thread ends once every session has.
     shutting_down: bool,
@@ -101,6 +103,7 @@ impl ProbeThread {
         commands: Receiver<Command>,
         messages: SyncSender<Message>,
         self_test: Option<HelperProgram>,
+        names: ProcessNames,
     ) -> Self {
         let probes = probes.into_iter().map(|probe| Driven { probe, failed: None, lost: BTreeMap::new() }).collect();
         let mut thread = Self {
@@ -112,6 +115,7 @@ impl ProbeThread {
             active: BTreeSet::new(),
             replayed: BTreeMap::new(),
             helpers: Helpers::new(self_test),
+            names,
             clocks: None,
             shutting_down: false,
             wait: SHORTEST_WAIT,
@@ -336,6 +340,7 @@ impl ProbeThread {
             return Ok(());
         }
         self.helpers.remove(slot);
+        self.names.forget_session(slot);
         let mut batches = Vec::new();
         for driven in &mut self.probes {
             let mut batch = RawBatch::new(driven.probe.id());
@@ -398,6 +403,15 @@ impl ProbeThread {
             polled.records |= !batch.is_empty();
             batches.push(batch);
         }
+        self.extend_sessions(&mut batches);
+        // What names things goes first: the list of packages, say, was looked at after the acts that are told here, so it names
+        // the app of each.
+        batches.sort_by_key(|batch| batch.probe() != ProbeId::Platform);
+        let mut names = RawBatch::new(ProbeId::Platform);
+        for batch in batches.iter().filter(|batch| !matches!(batch.probe(), ProbeId::Platform | ProbeId::Replay)) {
+            self.names.look(batch, &mut names);
+        }
+        self.send_records(names)?;
         for batch in batches {
             let replayed = !batch.is_empty();
             self.send_records(batch)?;
@@ -417,6 +431,25 @@ impl ProbeThread {
             std::thread::sleep(LONGEST_WAIT);
         }
         Ok(polled)
+    }
+
+    /// Traces what sessions have waited for and what is there now.
+    fn extend_sessions(&mut self, batches: &mut Vec<RawBatch>) {
+        let wanted: Vec<_> = self.probes.iter_mut().flat_map(|driven| driven.probe.wanted()).collect();
+        for (slot, user_ids) in wanted.into_iter().filter(|(slot, _)| self.active.contains(slot)) {
+            tracing::info!(
+                slot = slot.number(),
+                ?user_ids,
+                "a package of the session was installed: it is traced from now on"
+            );
+            for driven in self.probes.iter_mut().filter(|driven| driven.failed.is_none()) {
+                let mut batch = RawBatch::new(driven.probe.id());
+                if let Err(error) = driven.probe.extend(slot, &user_ids, &mut batch) {
+                    tracing::error!(probe = driven.probe.id().name(), %error, "the probe cannot trace an installed package");
+                }
+                batches.push(batch);
+            }
+        }
     }
 
     /// Hands on the marks whose place among the records is reached.

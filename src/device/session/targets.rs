@@ -26,12 +26,14 @@ struct Presence {
 }
 
 impl Targets {
-    /// `None` when user ids are selected too: then a new process can appear at any time.
+    /// `None` when user ids or packages are selected too: then a new process can appear at any time.
     pub(super) fn new(selection: &Selection) -> Option<Self> {
-        (selection.user_ids.is_empty() && !selection.process_trees.is_empty()).then(|| Self {
-            living: selection.process_trees.iter().map(|pid| (*pid, Presence::default())).collect(),
-            overflowed: false,
-        })
+        (selection.user_ids.is_empty() && selection.packages.is_empty() && !selection.process_trees.is_empty()).then(
+            || Self {
+                living: selection.process_trees.iter().map(|pid| (*pid, Presence::default())).collect(),
+                overflowed: false,
+            },
+        )
     }
 
     /// Takes note of an event.

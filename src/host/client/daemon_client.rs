@@ -52,6 +52,8 @@ pub struct SessionWish {
     pub bytes: Option<u64>,
     /// Only who shows the owner's token may mark and stop it.
     pub owned: bool,
+    /// Packages that are not installed are waited for.
+    pub await_packages: bool,
 }
 
 /// How a stream shall be.
@@ -268,6 +270,7 @@ impl DaemonClient {
                 ..proto::SessionLimits::default()
             }),
             owned: wish.owned,
+            await_packages: wish.await_packages,
         };
         let answer = in_time(&self.address, &self.complaint, self.service.start_session(request)).await?;
         let header = self.understood(answer.header.unwrap_or_default().try_into())?;

@@ -167,6 +167,7 @@ impl EventLines {
                 let ProcessImportance { importance, oom_score_adj } = observed;
                 format!("{} in the eyes of the system (oom_score_adj {oom_score_adj})", importance.name())
             }
+            EventBody::ProcessName(process) => process.name.clone(),
             EventBody::BlindSpot(spot) => format!("{}: acts are not seen from here on", spot.what.name()),
             EventBody::FileOpen(open) => {
                 let requested = open.requested_path.as_ref().map(|path| format!("(asked for {path})"));
@@ -238,6 +239,12 @@ impl EventLines {
             ]),
             EventBody::ProviderAccess(access) => provider_access(access),
             EventBody::ServiceCall(call) => service_call(call),
+            EventBody::PackageChange(changed) => join(&[
+                &changed.package,
+                changed.change.name(),
+                &format!("(user id {})", changed.user_id),
+                if changed.traced { "traced from here on" } else { "" },
+            ]),
             EventBody::PhaseMark(mark) => join(&["from here on:", mark.phase.as_str(), &mark.note]),
         };
         facts + &failure

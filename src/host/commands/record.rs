@@ -64,12 +64,15 @@ pub(super) struct RecordOptions {
     pub(super) session: SessionOptions,
 }
 
-/// Whose the session is and when the daemon ends it: for a daemon that others use as well.
+/// Whose the session is, when the daemon ends it, and what it waits for.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SessionOptions {
     /// Only who has the owner's token may mark and stop the session; it is written to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     pub(super) owner: Option<PathBuf>,
+    /// The packages of --app need not be installed yet: each is traced from the moment it is
+    #[arg(long, requires = "app")]
+    pub(super) await_install: bool,
     /// Should this program be killed, the session goes on: until `candor stop`, or a limit
     #[arg(long)]
     pub(super) outlive: bool,
@@ -323,6 +326,7 @@ impl Recorder {
             events: options.session.max_events,
             bytes: options.session.max_mib.map(|mib| mib << 20),
             owned: options.session.owner.is_some(),
+            await_packages: options.session.await_install,
         };
         // Before the session: one whose token cannot be kept could not be stopped.
         let mut kept = options.session.owner.as_deref().map(create_token_file).transpose()?;

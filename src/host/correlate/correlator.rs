@@ -296,7 +296,9 @@ impl<'a> Correlator<'a> {
                 let room = self.on_screen.ended(event.time_ns, event.process.key);
                 self.screen_room(room);
             }
-            EventBody::BlindSpot(_)
+            EventBody::ProcessName(_)
+            | EventBody::PackageChange(_)
+            | EventBody::BlindSpot(_)
             | EventBody::FileUnlink(_)
             | EventBody::SocketBind(_)
             | EventBody::SocketListen(_)
@@ -326,7 +328,7 @@ impl<'a> Correlator<'a> {
                 (None, []) => true,
                 (None, several) => several.contains(package),
             };
-        if !matches!(event.body, EventBody::PhaseMark(_)) {
+        if !matches!(event.body, EventBody::PhaseMark(_) | EventBody::PackageChange(_)) {
             let list = if judged { &mut self.judged } else { &mut self.left_out };
             if list.len() < limits::LISTED {
                 list.insert(app_label(event));

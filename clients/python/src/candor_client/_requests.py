@@ -28,6 +28,7 @@ class Wish:
     duration: float | None = None
     max_events: int = 0
     unread_limit: float | None = None
+    await_packages: bool = False
 
     def to_message(self) -> service.StartSessionRequest:
         """The request."""
@@ -36,7 +37,11 @@ class Wish:
         limits = session_pb2_limits(self.duration, self.max_events, self.unread_limit)
         selection = session_pb2.Selection(user_ids=self.uids, process_trees=self.pids, packages=self.packages)
         return service.StartSessionRequest(
-            selection=selection, label=self.label, initial_phase=self.phase, limits=limits
+            selection=selection,
+            label=self.label,
+            initial_phase=self.phase,
+            limits=limits,
+            await_packages=self.await_packages,
         )
 
 

@@ -312,6 +312,13 @@ impl Probe for EbpfProbe {
         done
     }
 
+    fn extend(&mut self, slot: SessionSlot, user_ids: &BTreeSet<u32>, _batch: &mut RawBatch) -> Result<(), ProbeError> {
+        let Some(selection) = self.sessions.get_mut(&slot) else { return Ok(()) };
+        selection.user_ids.extend(user_ids);
+        self.add_uids(slot, user_ids)?;
+        self.write_settings()
+    }
+
     fn deselect(&mut self, slot: SessionSlot, batch: &mut RawBatch) {
         if self.sessions.remove(&slot).is_none() {
             return;

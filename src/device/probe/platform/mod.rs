@@ -1,4 +1,5 @@
-//! What the platform itself says: its release, what its methods are called, and which binder node is which service.
+//! What the platform itself says: its release, what its methods are called, which binder node is which service, and which
+//! packages come and go.
 //!
 //! * **In:** files of the system below a root; answers of the service manager. **Out:** raw records that name things, for
 //!   the decoder, and no act of any app.
@@ -12,6 +13,7 @@ pub mod binder_log;
 mod cache;
 pub mod dex;
 mod jar;
+mod packages;
 mod records;
 mod service_lookup;
 mod shipped;
@@ -24,6 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::cache::Cache;
+use self::packages::PackageWatch;
 use self::service_lookup::LookupError;
 use self::shipped::Shipped;
 use self::tables::DeviceTables;
@@ -122,6 +125,7 @@ struct PlatformProbe {
     names: Names,
     /// Sessions that began before the running lookup was done.
     waiting: BTreeSet<SessionSlot>,
+    packages: PackageWatch,
 }
 
 impl PlatformProbe {
@@ -136,6 +140,7 @@ impl PlatformProbe {
             lookup: Awaited::Lost,
             names: Err(("services were not looked up yet".to_owned(), false)),
             waiting: BTreeSet::new(),
+            packages: PackageWatch::new(root.clone()),
             api_level,
             root,
         };
@@ -234,7 +239,8 @@ impl Probe for PlatformProbe {
         ]
     }
 
-    fn select(&mut self, slot: SessionSlot, _selection: &Selection, batch: &mut RawBatch) -> Result<(), ProbeError> {
+    fn select(&mut self, slot: SessionSlot, selection: &Selection, batch: &mut RawBatch) -> Result<(), ProbeError> {
+        self.packages.begin(slot, selection, batch);
         self.take_names(Duration::ZERO);
         self.look_up();
         self.tables.wait(TABLES_WAIT);
@@ -251,10 +257,12 @@ impl Probe for PlatformProbe {
 
     fn deselect(&mut self, slot: SessionSlot, _batch: &mut RawBatch) {
         self.waiting.remove(&slot);
+        self.packages.end(slot);
     }
 
     fn poll(&mut self, timeout: Duration, batch: &mut RawBatch) -> Result<PollState, ProbeError> {
         let began = Instant::now();
+        self.packages.look(batch);
         if self.take_names(timeout) {
             for slot in std::mem::take(&mut self.waiting) {
                 records::service_nodes(slot, self.names.as_deref().unwrap_or_default(), batch);
@@ -263,6 +271,10 @@ impl Probe for PlatformProbe {
             thread::sleep(timeout.saturating_sub(began.elapsed()));
         }
         Ok(PollState::Idle)
+    }
+
+    fn wanted(&mut self) -> Vec<(SessionSlot, BTreeSet<u32>)> {
+        self.packages.take_wanted()
     }
 
     fn counters(&self) -> ProbeCounters {

@@ -48,7 +48,7 @@ pub(super) fn method_tables<'a>(device: Option<&'a DeviceTables>, shipped: &'a S
 }
 
 /// The header of a record that names something: it belongs to a session and to no process.
-fn header(slot: SessionSlot) -> HeaderFields {
+pub(super) fn header(slot: SessionSlot) -> HeaderFields {
     let time_ns = clock_gettime(ClockId::CLOCK_BOOTTIME)
         .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX));
     HeaderFields { time_ns, sessions: slot.bit(), ..HeaderFields::default() }

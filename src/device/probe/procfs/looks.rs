@@ -101,6 +101,15 @@ impl Looks {
         Ok(())
     }
 
+    /// More user ids are selected.
+    pub(super) fn extend(&mut self, slot: SessionSlot, user_ids: &BTreeSet<u32>, batch: &mut RawBatch) {
+        if let Some(selection) = self.sessions.get_mut(&slot) {
+            selection.user_ids.extend(user_ids);
+            self.interval = SHORTEST_INTERVAL;
+            self.look(batch);
+        }
+    }
+
     /// A selection ends.
     pub(super) fn end(&mut self, slot: SessionSlot) {
         self.sessions.remove(&slot);

@@ -89,6 +89,14 @@ impl Probe for ProcfsProbe {
         Ok(())
     }
 
+    fn extend(&mut self, slot: SessionSlot, user_ids: &BTreeSet<u32>, batch: &mut RawBatch) -> Result<(), ProbeError> {
+        // Nothing is there yet of an app that was only just installed; and to look at what happens is for who looks again.
+        if self.again {
+            self.looks.extend(slot, user_ids, batch);
+        }
+        Ok(())
+    }
+
     fn deselect(&mut self, slot: SessionSlot, batch: &mut RawBatch) {
         if self.again {
             // What happened since the last look, as far as it is still there.

@@ -22,6 +22,7 @@ mod tracer;
 
 pub use tracer::{ARGUMENT as TRACER_ARGUMENT, run_tracer};
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -85,8 +86,7 @@ struct PtraceProbe {
     stream: UnixStream,
     inbox: Inbox,
     has_binder: bool,
-    /// Sessions, and whether each selects by user id.
-    sessions: Vec<(SessionSlot, bool)>,
+    sessions: BTreeMap<SessionSlot, Selection>,
     program: ProgramCounters,
     lost: Vec<(u8, u64)>,
 }
@@ -108,7 +108,7 @@ impl PtraceProbe {
             stream,
             inbox: Inbox::default(),
             has_binder,
-            sessions: Vec::new(),
+            sessions: BTreeMap::new(),
             program: ProgramCounters { program: PROGRAM_NAME.to_owned(), ..ProgramCounters::default() },
             lost: Vec::new(),
         };
@@ -185,7 +185,9 @@ impl Probe for PtraceProbe {
     }
 
     fn statuses(&self) -> Vec<ProbeStatus> {
-        let by_user = self.sessions.iter().any(|(_, by_user)| *by_user);
+        // A package that is waited for will have one.
+        let mut selections = self.sessions.values();
+        let by_user = selections.any(|selection| !selection.user_ids.is_empty() || !selection.packages.is_empty());
         let status = |family, state, reason: &str| ProbeStatus {
             probe: ProbeId::Ptrace,
             family,
@@ -220,7 +222,7 @@ impl Probe for PtraceProbe {
         })?;
         match self.answer(batch)? {
             Report::Selected => {
-                self.sessions.push((slot, !selection.user_ids.is_empty()));
+                self.sessions.insert(slot, selection.clone());
                 Ok(())
             }
             Report::NoSuchProcess(pid) => Err(ProbeError::NoSuchProcess(pid)),
@@ -229,11 +231,18 @@ impl Probe for PtraceProbe {
         }
     }
 
+    fn extend(&mut self, slot: SessionSlot, user_ids: &BTreeSet<u32>, batch: &mut RawBatch) -> Result<(), ProbeError> {
+        let Some(mut selection) = self.sessions.get(&slot).cloned() else { return Ok(()) };
+        selection.user_ids.extend(user_ids);
+        // What is traced already stays; of its trees some may have ended meanwhile, and nobody is to miss them.
+        selection.process_trees.clear();
+        self.select(slot, &selection, batch)
+    }
+
     fn deselect(&mut self, slot: SessionSlot, batch: &mut RawBatch) {
-        if !self.sessions.iter().any(|(known, _)| *known == slot) {
+        if self.sessions.remove(&slot).is_none() {
             return;
         }
-        self.sessions.retain(|(known, _)| *known != slot);
         let ended = self.send(&Command::Deselect { slot: slot.number() }).and_then(|()| self.answer(batch));
         if let Err(error) = ended {
             tracing::warn!(%error, "the tracer did not say that it stopped tracing for a session");

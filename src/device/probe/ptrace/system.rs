@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
@@ -231,6 +232,30 @@ pub(super) fn socket_address(socket: &OwnedFd, remote: bool) -> Option<Vec<u8>> 
     };
     let size = usize::try_from(size).ok()?.min(bytes.len());
     (result == 0).then(|| bytes.get(..size).unwrap_or_default().to_vec())
+}
+
+/// The processor that a thread runs on, or ran on last; `None`: it is gone.
+fn processor_of(thread: u32) -> Option<usize> {
+    let stat = std::fs::read_to_string(format!("/proc/{thread}/stat")).ok()?;
+    // The name before can hold anything but ends with the last parenthesis; then the state is field 3 and this is field 39.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(36)?.parse().ok()
+}
+
+/// Moves this thread to the processor of another. `None`: it may run anywhere again. A refusal is no harm.
+pub(super) fn follow(thread: Option<u32>) {
+    let mut processors = CpuSet::new();
+    match thread {
+        Some(thread) => {
+            let Some(processor) = processor_of(thread) else { return };
+            if sched_getcpu() == Ok(processor) || processors.set(processor).is_err() {
+                return;
+            }
+        }
+        None => (0..CpuSet::count()).for_each(|processor| {
+            let _in_range = processors.set(processor);
+        }),
+    }
+    let _refused = sched_setaffinity(Pid::from_raw(0), &processors);
 }
 
 static TICKED: AtomicBool = AtomicBool::new(false);

@@ -32,6 +32,8 @@ fn is_own_doing(body: &EventBody) -> bool {
         body,
         EventBody::ProcessExit(_)
             | EventBody::ProcessImportance(_)
+            | EventBody::ProcessName(_)
+            | EventBody::PackageChange(_)
             | EventBody::PhaseMark(_)
             | EventBody::FileTotals(_)
             | EventBody::SocketTotals(_)

@@ -41,6 +41,7 @@ enum record_kind {
 	RECORD_PROCESS_EXIT = 3,    /* struct process_exit_body */
 	RECORD_BLIND_SPOT = 4,      /* struct blind_spot_body */
 	RECORD_PROCESS_IMPORTANCE = 5, /* struct process_importance_body; made in user space */
+	RECORD_PROCESS_NAME = 6,    /* struct process_name_body; segment NAME; made in user space */
 	RECORD_FILE_OPEN = 16,      /* struct file_open_body; segments PATH, ARGUMENT, BASE */
 	RECORD_FILE_TOTALS = 17,    /* struct totals_body; in = read, out = written */
 	RECORD_FILE_RENAME = 18,    /* struct path_change_body; segments ARGUMENT, BASE, ARGUMENT_2, BASE_2 */
@@ -56,6 +57,7 @@ enum record_kind {
 	RECORD_PLATFORM = 64,       /* struct platform_body; made in user space */
 	RECORD_METHOD_NAMES = 65,   /* struct method_names_body; segments NAME, ORIGIN, METHODS; made in user space */
 	RECORD_BINDER_NAME = 66,    /* struct binder_name_body; segment NAME; made in user space */
+	RECORD_PACKAGE = 67,        /* struct package_body; segments NAME, TEXT_PATH; made in user space */
 };
 
 enum record_flag {
@@ -100,6 +102,11 @@ struct process_importance_body {
 enum blind_spot {
 	BLIND_SPOT_IO_URING = 1,
 	BLIND_SPOT_COMPAT = 2,
+};
+
+/* RECORD_PROCESS_NAME. 8 bytes. The whole name, which the header has no room for. */
+struct process_name_body {
+	__u64 reserved;
 };
 
 /* RECORD_FILE_OPEN. 48 bytes. */
@@ -275,6 +282,20 @@ struct binder_name_body {
 enum binder_name_what {
 	BINDER_NAME_SERVICE = 1,   /* a name that the service manager knows */
 	BINDER_NAME_AUTHORITY = 2, /* an authority of a content provider; a node can have several */
+};
+
+/* RECORD_PACKAGE. 16 bytes. NAME is the package, TEXT_PATH its data directory. */
+struct package_body {
+	__u32 user_id; /* for the first user of the device */
+	__u16 change;  /* enum package_change */
+	__u16 traced;  /* 1: the session waited for it and traces it from now on */
+	__s64 version; /* -1: not known */
+};
+
+enum package_change {
+	PACKAGE_INSTALLED = 1,
+	PACKAGE_REPLACED = 2,
+	PACKAGE_REMOVED = 3,
 };
 
 /*

@@ -1,79 +1,74 @@
-//! The device's packages: Android's `packages.list`, read without trusting it.
+//! The device's packages: Android's `packages.list`, read without trusting it; and the users of the device.
+//!
+//! * **In:** the root of a system. **Out:** lists. Nothing is remembered.
+//! * **May import:** `event`.
+//! * **Test it:** `cargo test package_list`.
 //!
 //! One line for each package, fields separated by single spaces: name, user id for the first user, debuggable, data
 //! directory, seinfo, group ids; since Android 10 also whether a shell may profile it and the version code. Later fields
 //! are of no use here and may be anything.
 
-use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::uid_owner::{USER_ID_RANGE, app_id};
-use crate::event::{PackageEntry, PackageList};
+use crate::event::{PackageEntry, PackageList, USER_ID_RANGE};
 
+/// Where the list is, below the root.
+const LIST: &str = "data/system/packages.list";
+/// The directories of users, below the root: one for each, named by its number.
+const USERS: &str = "data/user";
+/// More users than this are not a device.
+const MOST_USERS: usize = 100;
 /// More packages than this are not a device.
 const MOST_PACKAGES: usize = 65_536;
 /// Android allows 255 bytes for a file name, and the package name is one.
 const LONGEST_NAME: usize = 255;
 
-/// Which packages have which user id.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PackageDirectory {
-    list: PackageList,
-    /// Names by app id (user id of the first user), sorted.
-    by_app_id: HashMap<u32, Vec<String>>,
+/// The file of the list.
+#[must_use]
+pub fn path(root: &Path) -> PathBuf {
+    root.join(LIST)
 }
 
-impl PackageDirectory {
-    /// Reads the text of Android's `packages.list`. Lines that cannot be understood are counted in
-    /// [`PackageList::bad_lines`].
-    #[must_use]
-    pub fn parse(text: &[u8]) -> Self {
-        let mut list = PackageList::default();
-        for line in text.split(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
-                continue;
-            }
-            match parse_line(line).filter(|_| list.packages.len() < MOST_PACKAGES) {
-                Some(entry) => list.packages.push(entry),
-                None => list.bad_lines = list.bad_lines.saturating_add(1),
-            }
+/// Reads the list of the system below `root`. A system without one has no packages, and that is no error.
+#[must_use]
+pub fn read(root: &Path) -> PackageList {
+    let path = path(root);
+    match std::fs::read(&path) {
+        Ok(text) => parse(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => PackageList::default(),
+        Err(error) => PackageList { read_error: format!("{}: {error}", path.display()), ..PackageList::default() },
+    }
+}
+
+/// The numbers of the device's users: the first (0) always, others where they have a directory.
+#[must_use]
+pub fn users(root: &Path) -> Vec<u32> {
+    let mut users = vec![0];
+    let found = std::fs::read_dir(root.join(USERS)).into_iter().flatten().flatten();
+    users.extend(found.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).take(MOST_USERS));
+    users.sort_unstable();
+    users.dedup();
+    users
+}
+
+/// Reads the text of a list. Lines that cannot be understood are counted in [`PackageList::bad_lines`].
+#[must_use]
+pub fn parse(text: &[u8]) -> PackageList {
+    let mut list = PackageList::default();
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
         }
-        Self::from_list(list)
-    }
-
-    /// The directory of a list that was read before: what a replay uses.
-    #[must_use]
-    pub fn from_list(mut list: PackageList) -> Self {
-        list.packages.sort();
-        list.packages.dedup();
-        let mut by_app_id: HashMap<u32, Vec<String>> = HashMap::new();
-        for entry in &list.packages {
-            let names = by_app_id.entry(app_id(entry.user_id)).or_default();
-            // Sorted by name, so that equal names are neighbours.
-            if names.last() != Some(&entry.package) {
-                names.push(entry.package.clone());
-            }
+        match parse_line(line).filter(|_| list.packages.len() < MOST_PACKAGES) {
+            Some(entry) => list.packages.push(entry),
+            None => list.bad_lines = list.bad_lines.saturating_add(1),
         }
-        Self { list, by_app_id }
     }
-
-    /// A directory without packages, because reading the list failed for this reason.
-    #[must_use]
-    pub fn unreadable(reason: String) -> Self {
-        Self::from_list(PackageList { read_error: reason, ..PackageList::default() })
-    }
-
-    /// The packages, for clients and session headers.
-    #[must_use]
-    pub fn list(&self) -> PackageList {
-        self.list.clone()
-    }
-
-    /// The packages with this app id, sorted by name.
-    #[must_use]
-    pub fn names_of(&self, app_id: u32) -> &[String] {
-        self.by_app_id.get(&app_id).map(Vec::as_slice).unwrap_or_default()
-    }
+    list.packages.sort();
+    list.packages.dedup();
+    list
 }
 
 fn parse_line(line: &[u8]) -> Option<PackageEntry> {
@@ -113,8 +108,7 @@ com.example.shared.a 10090 0 /data/user/0/com.example.shared.a default none 0 1
 
     #[test]
     fn lines_of_several_android_versions() {
-        let directory = PackageDirectory::parse(LIST.as_bytes());
-        let list = directory.list();
+        let list = parse(LIST.as_bytes());
         assert_eq!((list.packages.len(), list.bad_lines, list.read_error.as_str()), (5, 0, ""));
         assert!(list.packages.is_sorted());
         let news = PackageEntry {
@@ -126,8 +120,6 @@ com.example.shared.a 10090 0 /data/user/0/com.example.shared.a default none 0 1
         assert!(list.packages.contains(&news));
         let old = list.packages.iter().find(|entry| entry.package == "com.example.old").unwrap();
         assert_eq!(old.version_code, None);
-        assert_eq!(directory.names_of(10_090), ["com.example.shared.a", "com.example.shared.b"]);
-        assert_eq!(PackageDirectory::from_list(list), directory);
     }
 
     #[test]
@@ -136,15 +128,33 @@ com.example.shared.a 10090 0 /data/user/0/com.example.shared.a default none 0 1
                     com.a 4000000000 0 /d s g\ncom.good 10001 0 /d s g\n";
         let mut bytes = text.as_bytes().to_vec();
         bytes.extend(b"com.\xff 10001 0 /d s g");
-        let list = PackageDirectory::parse(&bytes).list();
+        let list = parse(&bytes);
         assert_eq!((list.packages.len(), list.bad_lines), (1, 6));
+    }
+
+    #[test]
+    fn users_are_directories() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(users(root.path()), [0], "without any");
+        for name in ["0", "10", "x", "4294967296"] {
+            std::fs::create_dir_all(root.path().join(USERS).join(name)).unwrap();
+        }
+        assert_eq!(users(root.path()), [0, 10]);
+    }
+
+    #[test]
+    fn a_system_without_a_list_has_no_packages_and_one_that_cannot_be_read_says_why() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(read(root.path()), PackageList::default());
+        std::fs::create_dir_all(path(root.path())).unwrap();
+        assert!(read(root.path()).read_error.contains("packages.list"));
     }
 
     proptest! {
         #[test]
         fn never_panics_on_any_bytes(text: Vec<u8>, lines in "([a-z.0-9/ ]{0,30}\n){0,5}") {
-            let _ = PackageDirectory::parse(&text);
-            let _ = PackageDirectory::parse(lines.as_bytes());
+            let _ = parse(&text);
+            let _ = parse(lines.as_bytes());
         }
     }
 }
