@@ -63,6 +63,10 @@ impl World {
         std::fs::rename(list.with_extension("new"), list).unwrap();
     }
 
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -96,12 +100,35 @@ impl World {
         self.events()
     }
 
+    /// As [`Self::record`], of a script that waits for the files `go0`, `go1` ...: each is made when the recording has the name
+    /// of a process, one after the other.
+    fn record_named(&self, script: &[&str], names: &[&str]) -> Vec<Value> {
+        std::thread::scope(|scope| {
+            let recording = scope.spawn(|| self.record(script));
+            let told =
+                |events: &[Value], name: &str| events.iter().any(|event| event["body"]["process_name"]["name"] == name);
+            for (index, name) in names.iter().enumerate() {
+                // What it has so far can be read at any time, once it exists.
+                wait_for(name, || {
+                    let events =
+                        self.path("recording").exists().then(|| self.try_events()).flatten().unwrap_or_default();
+                    told(&events, name) || recording.is_finished()
+                });
+                std::fs::write(self.path(&format!("go{index}")), "").unwrap();
+            }
+            recording.join().unwrap()
+        })
+    }
+
     fn events(&self) -> Vec<Value> {
+        self.try_events().expect("the recording can be read")
+    }
+
+    fn try_events(&self) -> Option<Vec<Value>> {
         let output = self.client().args(["events", "--format", "ndjson"]).arg(self.path("recording")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        entries.filter_map(|entry| entry.get("event").cloned()).collect()
+        output.status.success().then(|| entries.filter_map(|entry| entry.get("event").cloned()).collect())
     }
 }
 
@@ -147,7 +174,8 @@ fn a_shared_user_id_is_resolved_by_the_process_name_or_said_to_be_ambiguous() {
     for tier in TIERS {
         let world = World::new(tier);
         let [named, nameless, child] = ["named", "nameless", "child"].map(|name| world.file(name));
-        let events = world.record(&[
+        let go = world.text("go0");
+        let script = [
             "fork",
             "uid",
             "10002",
@@ -155,6 +183,8 @@ fn a_shared_user_id_is_resolved_by_the_process_name_or_said_to_be_ambiguous() {
             "com.example.shared.beta:remote",
             "open",
             &named,
+            "until",
+            &go,
             "fork",
             "open",
             &child,
@@ -166,7 +196,8 @@ fn a_shared_user_id_is_resolved_by_the_process_name_or_said_to_be_ambiguous() {
             "open",
             &nameless,
             "end",
-        ]);
+        ];
+        let events = world.record_named(&script, &["com.example.shared.beta:remote"]);
         let event = opened(&events, &named);
         assert_eq!(event["app"], json!({"package": "com.example.shared.beta"}), "{tier}: {event:#}");
         assert_eq!(named_by(event), ["named_by_process"], "{tier}");
@@ -186,33 +217,16 @@ fn an_isolated_process_is_the_apps_that_its_name_or_its_zygote_says() {
     for tier in TIERS {
         let world = World::new(tier);
         let [named, by_zygote, nobodys] = ["named", "by-zygote", "nobodys"].map(|name| world.file(name));
-        let events = world.record(&[
-            "fork",
-            "uid",
-            "99001",
-            "name",
-            "com.example.one:sandboxed_process0:org.example.Service:0",
-            "open",
-            &named,
-            "end",
-            // An app's own zygote has a user id of the app's range of isolated ones, and forks for it.
-            "fork",
-            "name",
-            "com.example.one_zygote",
-            "fork",
-            "uid",
-            "90001",
-            "open",
-            &by_zygote,
-            "end",
-            "end",
-            "fork",
-            "uid",
-            "99002",
-            "open",
-            &nobodys,
-            "end",
-        ]);
+        let [go, go_on] = ["go0", "go1"].map(|name| world.text(name));
+        let (sandboxed, zygote) =
+            ("com.example.one:sandboxed_process0:org.example.Service:0", "com.example.one_zygote");
+        let script = [
+            "fork", "uid", "99001", "name", sandboxed, "open", &named, "until", &go, "end",
+            // An app's own zygote has a user id of the app's range of isolated ones.
+            "fork", "uid", "90000", "name", zygote, "open", &named, "until", &go_on, "fork", "open", &by_zygote, "end",
+            "end", "fork", "uid", "99002", "open", &nobodys, "end",
+        ];
+        let events = world.record_named(&script, &[sandboxed, zygote]);
         let event = opened(&events, &named);
         assert_eq!(
             (&event["app"]["package"], &event["user_id"]),

@@ -17,6 +17,12 @@ const PACKAGE_ROOTS: &[(&str, usize)] = &[
 /// Directories of shared storage that are split up by package.
 const SHARED_PARTS: &[&str] = &["Android/data/", "Android/media/", "Android/obb/"];
 
+/// What serves shared storage to apps (FUSE, Android 11 and later). An app's open of `/storage/emulated/0/x` is the access;
+/// that of `/data/media/0/x` by this package, which follows from it, is its shadow and not a second one.
+const MEDIA_PROVIDERS: &[&str] =
+    &["com.android.providers.media.module", "com.google.android.providers.media.module", "com.android.providers.media"];
+const LOWER_STORAGE: &str = "/data/media/";
+
 /// The package whose storage a path lies in.
 fn owner(path: &str) -> Option<&str> {
     let (root, levels) = PACKAGE_ROOTS.iter().find(|(root, _)| path.starts_with(root))?;
@@ -34,6 +40,10 @@ fn owner(path: &str) -> Option<&str> {
 /// of the terms stands for it.
 #[must_use]
 pub fn is_own_storage(path: &str, app: &App, terms_package: &str) -> bool {
+    let serves = |package: &String| MEDIA_PROVIDERS.contains(&package.as_str());
+    if path.starts_with(LOWER_STORAGE) && app.package.iter().chain(&app.candidates).any(serves) {
+        return true;
+    }
     let Some(owner) = owner(path) else { return false };
     match (&app.package, app.candidates.as_slice()) {
         (Some(package), _) => package == owner,
@@ -69,6 +79,10 @@ mod tests {
         ] {
             assert!(!is_own_storage(other, &app, "com.example.shop"), "{other}");
         }
+        let provider = App { package: Some("com.android.providers.media.module".to_owned()), candidates: Vec::new() };
+        assert!(is_own_storage("/data/media/0/DCIM/x.jpg", &provider, ""), "the shadow of an app's access");
+        assert!(!is_own_storage("/data/media/0/DCIM/x.jpg", &app, ""), "an app that gets past the provider");
+        assert!(!is_own_storage("/storage/emulated/0/DCIM/x.jpg", &provider, ""), "an access of the provider's own");
         let nobody = App::default();
         assert!(is_own_storage("/data/data/com.example.shop/x", &nobody, "com.example.shop"));
         assert!(!is_own_storage("/data/data/com.example.shop/x", &nobody, "com.other"));

@@ -173,6 +173,13 @@ impl Attributor {
         let sampled = hints.contains(&FidelityReason::Sampled);
         match body {
             EventBody::ProcessStart(start) => {
+                // Who sees system calls alone knows the number of the parent only.
+                if let Some(parent) = &mut start.parent
+                    && parent.start_ns == 0
+                    && let Some(known) = self.processes.identify(parent.pid, time_ns)
+                {
+                    *parent = known;
+                }
                 let news = self.processes.started(process, start.parent, time_ns, sessions);
                 if start.preexisting { news } else { sessions }
             }

@@ -122,10 +122,12 @@ fn package_in(name: &str) -> &str {
 
 /// The one package whose process can have a first thread of this name: Android takes the last bytes of the process's name.
 fn by_thread_name(names: &[String], thread: &str) -> Option<String> {
-    let fits = |name: &&String| {
-        let start = name.len().saturating_sub(COMM_MAX);
-        name.get(start..).is_some_and(|tail| tail == thread)
-    };
+    let is_tail = thread.len() == COMM_MAX;
+    let package = package_in(thread);
+    if package.is_empty() {
+        return None;
+    }
+    let fits = |name: &&String| if is_tail { name.ends_with(package) } else { *name == package };
     let mut fitting = names.iter().filter(fits);
     let first = fitting.next()?;
     fitting.next().is_none().then(|| first.clone())
@@ -178,6 +180,10 @@ mod tests {
         actor.main_thread = Some(".of.a.long.name");
         let two = by("b.two.of.a.long.name", FidelityReason::NamedByProcess);
         assert_eq!(owner(&packages, &processes, &actor), two);
+        actor.main_thread = Some("f.a.long.name:x");
+        assert_eq!(owner(&packages, &processes, &actor), two, "of a process with a name of its own");
+        actor.main_thread = Some(".three");
+        assert_eq!(owner(&packages, &processes, &actor), ambiguous, "too short to be the end of a longer name");
         processes.named(key(1), "b.three:remote");
         let three = by("b.three", FidelityReason::NamedByProcess);
         assert_eq!(owner(&packages, &processes, &actor), three, "the whole name is worth more");

@@ -64,6 +64,10 @@ impl<'a> Cursor<'a> {
     }
 
     // DNS and TLS are big-endian.
+    pub(crate) fn u32_be(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     pub(crate) fn u16_be(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }

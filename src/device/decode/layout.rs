@@ -151,5 +151,7 @@ pub const PAYLOAD_SENT: u8 = 1;
 pub const PAYLOAD_RECEIVED: u8 = 2;
 /// `enum payload_purpose`: the first bytes of a stream.
 pub const PAYLOAD_STREAM_PREFIX: u8 = payload_purpose::STREAM_PREFIX;
+/// `enum payload_purpose`: to or from the system's resolver.
+pub const PAYLOAD_RESOLVER: u8 = payload_purpose::RESOLVER;
 /// `enum payload_purpose`: to or from port 53.
 pub const PAYLOAD_DNS: u8 = payload_purpose::DNS;

@@ -18,6 +18,7 @@ mod open_flags;
 pub mod path;
 mod payload;
 mod record;
+pub mod resolver_proxy;
 mod socket_address;
 pub mod stream_prefix;
 #[doc(hidden)]
@@ -28,20 +29,28 @@ pub mod tls_client_hello;
 pub use error::DecodeError;
 pub use observation::Observation;
 
+use std::collections::HashMap;
+
 use binder::Binder;
 use body::Decoded;
 use layout::{RECORD_FLAG_SAMPLED, RECORD_FLAG_USER_MEMORY, RecordKind};
 use record::{Header, Record};
+use resolver_proxy::Question;
 use stream_prefix::{Act, FlowKey, StreamPrefixes};
 use text::printable;
 
 use crate::event::{Direction, EventBody, FidelityReason, ProcessKey};
+
+/// Questions to the system's resolver, by the flow that their answers come in. As many as there are flows at most.
+type Questions = HashMap<FlowKey, Question>;
 
 /// Turns records into observations. It remembers the beginnings of streams whose first message is not whole yet, within
 /// the bounds of [`stream_prefix`]; everything else is decided from the record alone.
 #[derive(Debug, Default)]
 pub struct Decoder {
     streams: StreamPrefixes,
+    /// What was asked of the system's resolver, until its answer is whole.
+    questions: Questions,
     binder: Binder,
 }
 
@@ -84,7 +93,9 @@ impl Decoder {
             RecordKind::Platform => return self.binder.platform(&record),
             RecordKind::MethodNames => return self.binder.method_names(&record),
             RecordKind::BinderName => return self.binder.binder_name(&record),
-            RecordKind::SocketPayload => return payload::decode(&record, act, &mut self.streams, out),
+            RecordKind::SocketPayload => {
+                return payload::decode(&record, act, &mut self.streams, &mut self.questions, out);
+            }
         };
         self.finish_open(&act, &body, out);
         out.push(act.observe(outcome, body));
@@ -128,15 +139,18 @@ impl Decoder {
                 for direction in [Direction::Sent, Direction::Received] {
                     let key = FlowKey::new(act.process, totals.handle, totals.descriptor, direction);
                     if let Some(flow) = self.streams.take(&key) {
-                        payload::finish(flow, out);
+                        payload::finish(flow, &mut self.questions, out);
                     }
                 }
+                let key = FlowKey::new(act.process, totals.handle, totals.descriptor, Direction::Received);
+                self.questions.remove(&key);
             }
             EventBody::ProcessExit(_) => {
                 self.binder.exited(act.process, out);
                 for flow in self.streams.take_process(act.process) {
-                    payload::finish(flow, out);
+                    payload::finish(flow, &mut self.questions, out);
                 }
+                self.questions.retain(|key, _| key.process != act.process);
             }
             _ => {}
         }

@@ -2,11 +2,12 @@
 //! interpreted and nothing of it is kept.
 
 use super::body::is_cut;
-use super::layout::{PAYLOAD_DNS, PAYLOAD_RECEIVED, PAYLOAD_SENT, PAYLOAD_STREAM_PREFIX, SegmentTag};
+use super::layout::{PAYLOAD_DNS, PAYLOAD_RECEIVED, PAYLOAD_RESOLVER, PAYLOAD_SENT, PAYLOAD_STREAM_PREFIX, SegmentTag};
 use super::record::Record;
+use super::resolver_proxy::{self, Line};
 use super::socket_address::{SocketEnd, SocketType};
-use super::stream_prefix::{Act, Appended, Flow, FlowKey, Purpose, StreamPrefixes};
-use super::{DecodeError, Observation, dns, http_request, tls_client_hello};
+use super::stream_prefix::{Act, Appended, Flow, FlowKey, MOST_FLOWS, Purpose, StreamPrefixes};
+use super::{DecodeError, Observation, Questions, dns, http_request, tls_client_hello};
 use crate::event::{Direction, DnsAnswer, DnsQuery, Endpoint, EventBody, HttpRequest, Outcome, TlsClientHello};
 
 /// `struct socket_payload_body` with its segments.
@@ -42,6 +43,7 @@ impl<'a> Payload<'a> {
         let purpose = match purpose {
             PAYLOAD_STREAM_PREFIX => Purpose::FirstMessage,
             PAYLOAD_DNS => Purpose::Dns,
+            PAYLOAD_RESOLVER => Purpose::Resolver,
             value => return Err(DecodeError::UnknownValue { field: "purpose", value: value.into() }),
         };
         let segments = record.segment_table()?;
@@ -58,6 +60,7 @@ pub(crate) fn decode(
     record: &Record<'_>,
     act: Act,
     streams: &mut StreamPrefixes,
+    questions: &mut Questions,
     out: &mut Vec<Observation>,
 ) -> Result<(), DecodeError> {
     let payload = Payload::read(record)?;
@@ -72,7 +75,7 @@ pub(crate) fn decode(
     let key = FlowKey::new(act.process, payload.handle, payload.descriptor, payload.direction);
     let mut flow = streams.take(&key);
     if let Some(known) = flow.take_if(|flow| flow.is_restart(payload.offset) || flow.purpose != payload.purpose) {
-        finish(known, out);
+        finish(known, questions, out);
     }
     let mut flow = match flow {
         Some(flow) => flow,
@@ -87,24 +90,27 @@ pub(crate) fn decode(
         flow.act = act.clone();
     }
     let appended = flow.append(payload.offset, payload.bytes);
-    let go_on = advance(&mut flow, &act, out);
+    let go_on = advance(&mut flow, &act, questions, out);
     if !go_on {
         return Ok(());
     }
     if appended == Appended::Broken || payload.cut {
-        finish(flow, out);
+        finish(flow, questions, out);
         return Ok(());
     }
     let mut evicted = Vec::new();
     streams.put(flow, &mut evicted);
     for flow in evicted {
-        finish(flow, out);
+        finish(flow, questions, out);
     }
     Ok(())
 }
 
 /// Makes what can be made of the bytes of a flow. `false` when it has nothing more to tell.
-fn advance(flow: &mut Flow, act: &Act, out: &mut Vec<Observation>) -> bool {
+fn advance(flow: &mut Flow, act: &Act, questions: &mut Questions, out: &mut Vec<Observation>) -> bool {
+    if flow.purpose == Purpose::Resolver {
+        return advance_resolver(flow, false, questions, out);
+    }
     if flow.purpose == Purpose::Dns {
         while let Some((message, used)) = dns::split_stream_message(&flow.bytes) {
             dns_message(message, false, flow.key.direction, &flow.act, flow.remote.as_ref(), out);
@@ -127,7 +133,7 @@ fn advance(flow: &mut Flow, act: &Act, out: &mut Vec<Observation>) -> bool {
             out.push(observe_request(flow, request));
             let Some(used) = tunnel else { return false };
             flow.consume(used, act);
-            flow.bytes.is_empty() || advance(flow, act, out)
+            flow.bytes.is_empty() || advance(flow, act, questions, out)
         }
         http_request::Parsed::Incomplete(_) | http_request::Parsed::Undecided => true,
         http_request::Parsed::Other => false,
@@ -135,7 +141,11 @@ fn advance(flow: &mut Flow, act: &Act, out: &mut Vec<Observation>) -> bool {
 }
 
 /// Tells what a flow holds that will not go on.
-pub(crate) fn finish(flow: Flow, out: &mut Vec<Observation>) {
+pub(crate) fn finish(mut flow: Flow, questions: &mut Questions, out: &mut Vec<Observation>) {
+    if flow.purpose == Purpose::Resolver {
+        advance_resolver(&mut flow, true, questions, out);
+        return;
+    }
     if flow.purpose == Purpose::Dns {
         let message = flow.bytes.get(2..).unwrap_or_default();
         dns_message(message, true, flow.key.direction, &flow.act, flow.remote.as_ref(), out);
@@ -149,6 +159,30 @@ pub(crate) fn finish(flow: Flow, out: &mut Vec<Observation>) {
             }
         }
     }
+}
+
+/// A question to the system's resolver, or the answer to one. `ended`: nothing more comes. `false` when there is nothing more
+/// to tell: a connection carries one question.
+fn advance_resolver(flow: &mut Flow, ended: bool, questions: &mut Questions, out: &mut Vec<Observation>) -> bool {
+    if flow.key.direction == Direction::Sent {
+        match resolver_proxy::line(&flow.bytes) {
+            Line::Incomplete => return true,
+            Line::Other => {}
+            Line::Question(question) => {
+                out.extend(question.bodies().into_iter().map(|body| flow.act.clone().observe(Outcome::Ok, body)));
+                // Beyond, answers stay untold: each is remembered until its socket or its process ends.
+                if questions.len() < MOST_FLOWS {
+                    questions.insert(FlowKey { direction: Direction::Received, ..flow.key }, question);
+                }
+            }
+        }
+        return false;
+    }
+    let Some(question) = questions.get(&flow.key) else { return false };
+    let Some(bodies) = question.answer(&flow.bytes, ended) else { return true };
+    out.extend(bodies.into_iter().map(|body| flow.act.clone().observe(Outcome::Ok, body)));
+    questions.remove(&flow.key);
+    false
 }
 
 fn observe_hello(flow: &Flow, hello: tls_client_hello::ClientHello) -> Observation {

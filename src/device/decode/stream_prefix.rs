@@ -61,6 +61,8 @@ pub(crate) enum Purpose {
     FirstMessage,
     /// DNS messages with their lengths.
     Dns,
+    /// A question to the system's resolver, or its answer.
+    Resolver,
 }
 
 /// The bytes of a flow that no message was made of yet.

@@ -174,7 +174,9 @@ values!(
     segment_flag: u8, { CUT = "SEGMENT_FLAG_CUT" is 1, UNREADABLE = "SEGMENT_FLAG_UNREADABLE" is 2, });
 values!(
     /// Why a payload was captured.
-    payload_purpose: u8, { STREAM_PREFIX = "PAYLOAD_STREAM_PREFIX" is 1, DNS = "PAYLOAD_DNS" is 2, });
+    payload_purpose: u8, {
+    STREAM_PREFIX = "PAYLOAD_STREAM_PREFIX" is 1, DNS = "PAYLOAD_DNS" is 2, RESOLVER = "PAYLOAD_RESOLVER" is 3,
+});
 values!(
     /// Devices of binder.
     binder_device: u16, {

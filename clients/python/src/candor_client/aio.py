@@ -106,9 +106,10 @@ class AsyncClient:
         duration: float | None = None,
         max_events: int = 0,
         unread_limit: float | None = None,
+        await_packages: bool = False,
     ) -> AsyncSession:
         """Starts a session; see `Client.start_session`. Use it as `async with await client.start_session(...)`."""
-        wish = requests.Wish(uids, pids, packages, label, phase, duration, max_events, unread_limit)
+        wish = requests.Wish(uids, pids, packages, label, phase, duration, max_events, unread_limit, await_packages)
         header = (await self.call(self._stub.StartSession, wish.to_message())).header
         return AsyncSession(self, header.session_id, Clock.of(header.started), header.initial_phase)
 

@@ -110,14 +110,16 @@ class Client:
         duration: float | None = None,
         max_events: int = 0,
         unread_limit: float | None = None,
+        await_packages: bool = False,
     ) -> Session:
         """Starts a session; tracing is under way when this returns. As a context manager it stops at the end of the block.
 
         `pids` are traced with whatever they start from now on. `phase` is the phase at the beginning. The session ends by
         itself after `duration` seconds, after `max_events`, or when nobody has read its stream for `unread_limit` seconds;
-        without these it goes on, also when this program dies, until somebody stops it.
+        without these it goes on, also when this program dies, until somebody stops it. With `await_packages` the packages
+        need not be installed yet: each is traced from the moment it is.
         """
-        wish = requests.Wish(uids, pids, packages, label, phase, duration, max_events, unread_limit)
+        wish = requests.Wish(uids, pids, packages, label, phase, duration, max_events, unread_limit, await_packages)
         header = self.call(self._stub.StartSession, wish.to_message()).header
         return Session(self, header.session_id, Clock.of(header.started), header.initial_phase)
 

@@ -117,6 +117,12 @@ enum descriptor_kind {
 	DESCRIPTOR_IGNORED = 3, /* pipes, event descriptors and the like */
 };
 
+/* What a socket is connected to, where that matters. */
+enum socket_role {
+	SOCKET_ROLE_NONE = 0,
+	SOCKET_ROLE_RESOLVER = 1, /* the system's resolver, which apps ask by a Unix socket */
+};
+
 /* An open descriptor and its totals. */
 struct descriptor {
 	__u64 handle;
@@ -135,7 +141,7 @@ struct descriptor {
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
-	__u16 pad;
+	__u16 role;          /* enum socket_role */
 	char comm[16];
 	struct socket_end local;  /* this and what follows: of sockets only */
 	struct socket_end remote;

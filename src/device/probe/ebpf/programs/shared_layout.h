@@ -194,6 +194,7 @@ struct socket_payload_body {
 enum payload_purpose {
 	PAYLOAD_STREAM_PREFIX = 1, /* first bytes sent on a stream: TLS ClientHello, HTTP request */
 	PAYLOAD_DNS = 2,           /* to or from port 53; on a stream with the two-byte length in front */
+	PAYLOAD_RESOLVER = 3,      /* to or from the system's resolver, a Unix socket: text and binary, not DNS */
 };
 
 /*

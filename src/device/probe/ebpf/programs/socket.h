@@ -209,6 +209,23 @@ INLINE void keep_unix_names(struct scratch *s)
 		map_update(&unix_socket_names, &s->key, &s->names, UPDATE_ANY);
 }
 
+#define RESOLVER_SOCKET "/dev/socket/dnsproxyd"
+#define RESOLVER_SOCKET_LENGTH (sizeof(RESOLVER_SOCKET) - 1)
+
+/* What the socket in s->descriptor is connected to, by the name of the other end in s->names. */
+INLINE __u16 socket_role(struct scratch *s)
+{
+	if (s->descriptor.family != FAMILY_UNIX || s->descriptor.type != SOCKET_STREAM ||
+	    s->names.remote_length != RESOLVER_SOCKET_LENGTH)
+		return SOCKET_ROLE_NONE;
+#pragma clang loop unroll(full)
+	for (__u32 index = 0; index < RESOLVER_SOCKET_LENGTH; index++) {
+		if (s->names.remote[index] != RESOLVER_SOCKET[index])
+			return SOCKET_ROLE_NONE;
+	}
+	return SOCKET_ROLE_RESOLVER;
+}
+
 SECTION(ON_SYSTEM_CALL)
 int socket_setup(__u64 *context)
 {
@@ -354,10 +371,13 @@ int socket_setup(__u64 *context)
 	/* A failed accept made nothing; a failed connect leaves the socket as it was. */
 	if (result < 0 && result != ERROR_IN_PROGRESS)
 		return 0;
+	if (operation == OPERATION_CONNECT)
+		fresh->role = socket_role(s);
 	if (entry) {
 		entry->local = fresh->local;
 		entry->remote = fresh->remote;
 		entry->connected = fresh->connected;
+		entry->role = fresh->role;
 	} else {
 		descriptor_store(s, PROGRAM_SOCKET_SETUP);
 	}

@@ -158,11 +158,11 @@ int transfer(__u64 *context)
 			__sync_fetch_and_add(&entry->bytes_in, s->bytes);
 			__sync_fetch_and_add(&entry->calls_in, 1);
 		}
-		if (entry->kind == DESCRIPTOR_SOCKET && s->bytes && is_inet(entry->family)) {
+		if (entry->kind == DESCRIPTOR_SOCKET && s->bytes && (is_inet(entry->family) || entry->role)) {
 			bool moved_in_kernel = s->operation == OPERATION_SENDFILE || s->operation == OPERATION_SPLICE;
-			bool wanted = entry->type == SOCKET_DATAGRAM ?
+			bool wanted = entry->role || (entry->type == SOCKET_DATAGRAM ?
 				(!entry->connected || entry->remote.port == PORT_DNS) :
-				(entry->remote.port == PORT_DNS || (s->outward && entry->prefix_left));
+				(entry->remote.port == PORT_DNS || (s->outward && entry->prefix_left)));
 
 			if (moved_in_kernel) {
 				/* There are no bytes of the app's to look at, and what follows is not the beginning. */
@@ -251,6 +251,7 @@ int descriptor_found(__u64 *context)
 		} else {
 			COUNT(PROGRAM_DESCRIPTOR_FOUND, filtered);
 		}
+		fresh->role = socket_role(s);
 		keep_unix_names(s);
 	} else {
 		COUNT(PROGRAM_DESCRIPTOR_FOUND, filtered);
@@ -405,7 +406,9 @@ int socket_payload(__u64 *context)
 			entry->remote = named;
 	}
 	wanted = length;
-	if (named.port == PORT_DNS && is_inet(named.family)) {
+	if (entry->role == SOCKET_ROLE_RESOLVER) {
+		purpose = PAYLOAD_RESOLVER;
+	} else if (named.port == PORT_DNS && is_inet(named.family)) {
 		purpose = PAYLOAD_DNS;
 	} else if (entry->type == SOCKET_STREAM && s->outward && entry->prefix_left) {
 		purpose = PAYLOAD_STREAM_PREFIX;

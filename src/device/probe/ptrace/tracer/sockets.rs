@@ -15,6 +15,8 @@ pub(super) const TYPE_MASK: u64 = 0xf;
 pub(super) const PORT_DNS: u16 = 53;
 /// How many of the first bytes sent on a stream are looked at.
 pub(super) const STREAM_PREFIX_MAX: u64 = 4096;
+/// The socket of the system's resolver.
+const RESOLVER_SOCKET: &[u8] = b"/dev/socket/dnsproxyd";
 /// The longest name of a Unix socket.
 const UNIX_NAME_MAX: usize = 108;
 // Options of the level SOL_SOCKET, from include/uapi/asm-generic/socket.h.
@@ -130,6 +132,11 @@ impl Socket {
         self.family == FAMILY_UNIX
     }
 
+    /// Whether it leads to the system's resolver, which apps ask by a Unix socket.
+    pub(super) fn is_resolver(&self) -> bool {
+        self.is_unix() && self.kind == TYPE_STREAM && self.remote.name == RESOLVER_SOCKET
+    }
+
     pub(super) fn is_datagram(&self) -> bool {
         self.kind == TYPE_DATAGRAM
     }
@@ -143,6 +150,9 @@ impl Socket {
 
     /// Whether bytes that go this way may tell a name.
     pub(super) fn wants_payload(&self, outward: bool) -> bool {
+        if self.is_resolver() {
+            return true;
+        }
         self.is_inet()
             && if self.is_datagram() {
                 !self.connected || self.remote.port() == PORT_DNS
@@ -198,6 +208,9 @@ mod tests {
         assert!(datagram.wants_payload(false));
         datagram.connected = true;
         assert!(!datagram.wants_payload(true));
-        assert!(!Socket::of_arguments(&[1, 1, 0, 0, 0, 0]).wants_payload(true));
+        let mut unix = Socket::of_arguments(&[1, 1, 0, 0, 0, 0]);
+        assert!(!unix.wants_payload(true));
+        unix.remote = End::parse(b"\x01\0/dev/socket/dnsproxyd\0");
+        assert!(unix.wants_payload(true) && unix.wants_payload(false));
     }
 }

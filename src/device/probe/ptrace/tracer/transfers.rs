@@ -218,7 +218,9 @@ fn payload(
         }
     }
     let mut wanted = message.moved;
-    let purpose = if named.port() == PORT_DNS && matches!(named.family(), 2 | 10) {
+    let purpose = if socket.is_resolver() {
+        payload_purpose::RESOLVER
+    } else if named.port() == PORT_DNS && matches!(named.family(), 2 | 10) {
         payload_purpose::DNS
     } else if !socket.is_datagram() && place.outward && socket.prefix_left > 0 {
         wanted = wanted.min(socket.prefix_left);
