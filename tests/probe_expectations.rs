@@ -429,3 +429,32 @@ fn polling_proc_sees_some_and_claims_nothing() {
         assert!(["cannot_tell", "not_applicable"].contains(&rule["outcome"].as_str().unwrap()), "{rule:#}");
     }
 }
+
+#[test]
+#[ignore = "needs root and eBPF: run by scripts/test"]
+fn a_child_that_asks_for_no_tracer_is_traced_and_its_calls_work() {
+    let world = World::new("ptrace");
+    let file = world.text("plain");
+    std::fs::write(&file, "some content\n").unwrap();
+    // CLONE_UNTRACED and SIGCHLD; by `clone`, whose flags are in a register, and by `clone3`, whose flags are in memory.
+    let script = format!(
+        "import ctypes,os,platform,struct\n\
+         system_call=ctypes.CDLL(None).syscall\n\
+         flags=struct.pack('11Q',0x800000,0,0,0,17,0,0,0,0,0,0)\n\
+         memory=ctypes.create_string_buffer(flags)\n\
+         clone={{'x86_64':56}}.get(platform.machine(),220)\n\
+         for make in (lambda:system_call(clone,0x800000|17,0,0,0,0),lambda:system_call(435,memory,88)):\n\
+         \x20   child=make()\n\
+         \x20   if child==0:\n\
+         \x20       open({file:?}).read()\n\
+         \x20       os._exit(0)\n\
+         \x20   assert child>0 and os.waitpid(child,0x40000000)[1]==0\n\
+         assert memory.raw[:88]==flags\n"
+    );
+    world.record(&[], Command::new("python3").args(["-c", &script]));
+    let events = world.events();
+    let by = |event: &&Value| event["body"]["file_open"]["path"] == file.as_str() && event["outcome"] == "ok";
+    let children: std::collections::BTreeSet<_> =
+        events.iter().filter(by).map(|event| event["process"]["key"]["pid"].as_u64()).collect();
+    assert_eq!(children.len(), 2, "{:#?}", events.iter().filter(by).collect::<Vec<_>>());
+}

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use super::COOKIE;
-use super::table::{Interface, Operation, X32_BIT, interfaces};
+use super::table::{CLONE_UNTRACED, Interface, Operation, X32_BIT, interfaces};
 
 // From include/uapi/linux/seccomp.h and include/uapi/linux/bpf_common.h.
 const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
@@ -73,6 +73,13 @@ fn section(interface: &Interface) -> Vec<Instruction> {
                 instruction(JUMP_EQUAL, 0, 4, *number),
                 instruction(LOAD, 0, 0, argument(0)),
                 instruction(JUMP_EQUAL, 0, 1, SET_NAME),
+                stop(),
+                allow,
+            ]),
+            Operation::Clone => code.extend([
+                instruction(JUMP_EQUAL, 0, 4, *number),
+                instruction(LOAD, 0, 0, argument(0)),
+                instruction(JUMP_SET, 0, 1, CLONE_UNTRACED),
                 stop(),
                 allow,
             ]),
@@ -155,8 +162,10 @@ mod tests {
         let trace = RETURN_TRACE | u32::from(COOKIE);
         for interface in interfaces() {
             for number in (0..600).chain([X32_BIT | 2, u32::MAX]) {
-                let stops = run(&program, number, interface.audit, [u64::from(SET_NAME), 0, 0, 0, 0, 0]) == trace;
-                let wanted = operation_of(interface, u64::from(number)).is_some();
+                let wanted = operation_of(interface, u64::from(number));
+                let first = if wanted == Some(Operation::Clone) { CLONE_UNTRACED } else { SET_NAME };
+                let stops = run(&program, number, interface.audit, [u64::from(first), 0, 0, 0, 0, 0]) == trace;
+                let wanted = wanted.is_some();
                 // A number of no call has no result that could be of interest.
                 assert!(stops == wanted || number == u32::MAX, "{number} of {:#x}", interface.audit);
             }
@@ -174,6 +183,7 @@ mod tests {
             assert!(at(Operation::Map, [0, 4096, 1, 2, 3, 0]));
             assert!(!at(Operation::Map, [0, 4096, 1, 2 | u64::from(MAP_ANONYMOUS), u64::MAX, 0]));
             assert!(!at(Operation::Name, [38, 0, 0, 0, 0, 0]));
+            assert!(!at(Operation::Clone, [!u64::from(CLONE_UNTRACED), 0, 0, 0, 0, 0]));
         }
     }
 

@@ -53,6 +53,10 @@ pub enum Operation {
     RingSetup,
     /// Calls that change the user or group id.
     Credentials,
+    /// `clone` with [`CLONE_UNTRACED`].
+    Clone,
+    /// `clone3`: its flags are in memory.
+    Clone3,
     /// `prctl(PR_SET_NAME)`.
     Name,
     /// Calls that change what `/` means to a process.
@@ -60,6 +64,10 @@ pub enum Operation {
     /// A call through an interface that is not followed (x32).
     Foreign,
 }
+
+/// The flag of `clone` that asks for a child that no tracer gets to see. Under the filter such a child could make no call of
+/// interest: without a tracer they fail.
+pub const CLONE_UNTRACED: u32 = 0x0080_0000;
 
 /// How a thread calls the kernel: which numbers mean what, and how wide the structures in memory are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +106,7 @@ const NATIVE: Interface = Interface {
         SYS_socket => Socket, SYS_execve => Execute, SYS_execveat => ExecuteAt, SYS_io_uring_setup => RingSetup,
         SYS_setuid => Credentials, SYS_setgid => Credentials, SYS_setreuid => Credentials, SYS_setregid => Credentials,
         SYS_setresuid => Credentials, SYS_setresgid => Credentials, SYS_prctl => Name, SYS_chroot => Root,
-        SYS_pivot_root => Root, SYS_setns => Root,
+        SYS_pivot_root => Root, SYS_setns => Root, SYS_clone => Clone, SYS_clone3 => Clone3,
     },
 };
 
@@ -120,7 +128,7 @@ const NATIVE: Interface = Interface {
         SYS_execve => Execute, SYS_execveat => ExecuteAt, SYS_io_uring_setup => RingSetup, SYS_setuid => Credentials,
         SYS_setgid => Credentials, SYS_setreuid => Credentials, SYS_setregid => Credentials,
         SYS_setresuid => Credentials, SYS_setresgid => Credentials, SYS_prctl => Name, SYS_chroot => Root,
-        SYS_pivot_root => Root, SYS_setns => Root,
+        SYS_pivot_root => Root, SYS_setns => Root, SYS_clone => Clone, SYS_clone3 => Clone3,
     },
 };
 
@@ -152,6 +160,7 @@ const COMPAT: &[Interface] = &[Interface {
         (61, Operation::Root),
         (63, Operation::DuplicateOnto),
         (102, Operation::SocketCall),
+        (120, Operation::Clone),
         (145, Operation::ReadVector),
         (146, Operation::WriteVector),
         (172, Operation::Name),
@@ -188,6 +197,7 @@ const COMPAT: &[Interface] = &[Interface {
         (379, Operation::WriteVector),
         (417, Operation::ReceiveMessages),
         (425, Operation::RingSetup),
+        (435, Operation::Clone3),
         (436, Operation::CloseRange),
         (437, Operation::OpenAt2),
     ],

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 // From include/uapi/linux/ptrace.h.
@@ -64,8 +64,8 @@ pub(super) enum Change {
     reason = "nix cannot express real-time signals, SEIZE with LISTEN, and GET_SYSCALL_INFO on every C library"
 )]
 fn request(request: u32, thread: u32, address: usize, data: usize) -> nix::Result<()> {
-    // SAFETY: the requests made here take numbers, or (GETEVENTMSG, GET_SYSCALL_INFO) write at most as many bytes as the
-    // callers' buffers hold, which they pass the addresses of.
+    // SAFETY: the requests made here take numbers, or (GETEVENTMSG, GET_SYSCALL_INFO, those of register sets) read or write at
+    // most as many bytes as the callers' buffers hold, which they pass the addresses of.
     let result = unsafe { libc::ptrace(request as _, thread as libc::pid_t, address, data) };
     Errno::result(result).map(drop)
 }
@@ -169,6 +169,37 @@ pub(super) fn read_memory(process: u32, address: u64, length: usize) -> Vec<u8> 
     let read = process_vm_readv(Pid::from_raw(process.cast_signed()), local, &remote).unwrap_or(0);
     bytes.truncate(read);
     bytes
+}
+
+/// Writes to the memory of a process; says whether all of it was written.
+pub(super) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> bool {
+    let Ok(base) = usize::try_from(address) else { return false };
+    let remote = [RemoteIoVec { base, len: bytes.len() }];
+    process_vm_writev(Pid::from_raw(process.cast_signed()), &[std::io::IoSlice::new(bytes)], &remote) == Ok(bytes.len())
+}
+
+/// Changes the first argument of the call that a thread is at the entry of. `narrow`: through the 32-bit interface.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn set_first_argument(thread: u32, narrow: bool, value: u64) -> nix::Result<()> {
+    const PTRACE_POKEUSER: u32 = 6;
+    // `rbx` and `rdi` in `struct user_regs_struct`.
+    let register = if narrow { 5 } else { 14 };
+    request(PTRACE_POKEUSER, thread, register * 8, usize::try_from(value).map_err(|_| Errno::EINVAL)?)
+}
+
+/// Changes the first argument of the call that a thread is at the entry of.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn set_first_argument(thread: u32, _narrow: bool, value: u64) -> nix::Result<()> {
+    const PTRACE_GETREGSET: u32 = 0x4204;
+    const PTRACE_SETREGSET: u32 = 0x4205;
+    const GENERAL_REGISTERS: usize = 1;
+    // x0 to x30, stack, place, state.
+    let mut registers = [0_u64; 34];
+    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    request(PTRACE_GETREGSET, thread, GENERAL_REGISTERS, std::ptr::from_ref(&part) as usize)?;
+    registers[0] = value;
+    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    request(PTRACE_SETREGSET, thread, GENERAL_REGISTERS, std::ptr::from_ref(&part) as usize)
 }
 
 fn descriptor(result: libc::c_long) -> nix::Result<OwnedFd> {

@@ -17,7 +17,7 @@ use super::descriptors::{Descriptor, Object, unix_names};
 use super::memory::{Text, number_at};
 use super::sockets::{End, Socket};
 use super::{PROC, Tracer, comm_of, ids_of, link};
-use crate::call_filter::{Operation, SocketCall, interface_of, operation_of};
+use crate::call_filter::{CLONE_UNTRACED, Operation, SocketCall, interface_of, operation_of};
 
 const CURRENT_DIRECTORY: i32 = -100;
 const REMOVE_DIRECTORY: u64 = 0x200;
@@ -69,6 +69,7 @@ impl Tracer {
         let Some(entry) = self.threads.get_mut(&thread) else { return };
         entry.call = None;
         let pid = entry.process;
+        self.keep_traced(thread, audit, number, &arguments);
         if self.sessions_of(pid) == 0 {
             return;
         }
@@ -86,6 +87,8 @@ impl Tracer {
         let mut call = Call { operation, arguments, narrow: interface.narrow, program: Text::default() };
         let [first, second, _, fourth, ..] = arguments;
         let wanted = match operation {
+            // Seen to above; what it makes is told by its event.
+            Operation::Clone | Operation::Clone3 => return,
             Operation::Foreign => return self.blind(thread, blind_spot::COMPAT),
             Operation::Close => {
                 // Whatever close says, the descriptor is gone afterwards; and what the table holds is open.
@@ -112,9 +115,48 @@ impl Tracer {
         }
     }
 
+    /// A child that is to be made without a tracer gets one all the same, also when nobody is interested any more: under our
+    /// filter its calls would fail without. The app cannot tell but by looking for the tracer.
+    fn keep_traced(&mut self, thread: u32, audit: u32, number: u64, arguments: &[u64; 6]) {
+        let Some(interface) = interface_of(audit) else { return };
+        let flag = u64::from(CLONE_UNTRACED);
+        let [first, ..] = *arguments;
+        match operation_of(interface, number) {
+            Some(Operation::Clone) if first & flag != 0 => {
+                // Killed meanwhile.
+                let _gone = system::set_first_argument(thread, interface.narrow, first & !flag);
+            }
+            Some(Operation::Clone3) => {
+                let flags = number_at(thread, first, 8);
+                if flags & flag != 0 && system::write_memory(thread, first, &(flags & !flag).to_le_bytes()) {
+                    let call = Call {
+                        operation: Operation::Clone3,
+                        arguments: *arguments,
+                        narrow: false,
+                        program: Text::default(),
+                    };
+                    if let Some(entry) = self.threads.get_mut(&thread) {
+                        entry.call = Some(call);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The app finds its flags as they were.
+    fn restore_flags(thread: u32, call: &Call) {
+        let [first, ..] = call.arguments;
+        let flags = number_at(thread, first, 8) | u64::from(CLONE_UNTRACED);
+        let _gone = system::write_memory(thread, first, &flags.to_le_bytes());
+    }
+
     /// A thread leaves the call it was in.
     pub(super) fn leave(&mut self, thread: u32, result: i64) {
         let Some(call) = self.threads.get_mut(&thread).and_then(|entry| entry.call.take()) else { return };
+        if call.operation == Operation::Clone3 {
+            return Self::restore_flags(thread, &call);
+        }
         let Some(header) = self.header(thread).filter(|header| header.sessions != 0) else { return };
         let before = self.outbox.account.seen;
         match call.operation {
