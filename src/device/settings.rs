@@ -276,7 +276,6 @@ impl TryFrom<ServeArguments> for DaemonOptions {
             max_sessions: serve.max_sessions,
             self_test: Some(THIS_PROGRAM.into()),
             system_root: serve.system_root,
-            ..Self::default()
         })
     }
 }
