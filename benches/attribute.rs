@@ -5,6 +5,7 @@ use candor::device::attribute::{Attributor, PackageDirectory};
 use candor::device::decode::layout::{RECORD_FLAG_CLOSED, SegmentTag};
 use candor::device::decode::test_support::RecordBuilder;
 use candor::device::decode::{Decoder, Observation};
+use candor::device::package_list;
 use candor::event::ProbeId;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -30,7 +31,7 @@ fn records(files: u64) -> Vec<Vec<u8>> {
 fn packages() -> PackageDirectory {
     let lines: String =
         (0..300).map(|n| format!("com.example.app{n} {} 0 /data/a default none\n", 10_000 + n)).collect();
-    PackageDirectory::parse(lines.as_bytes())
+    PackageDirectory::from_list(&package_list::parse(lines.as_bytes()))
 }
 
 fn attribute(criterion: &mut Criterion) {
