@@ -76,8 +76,10 @@ pub(super) fn announces_list(text: &str) -> bool {
     if key.ends_with("sdk") && !is_general(text) {
         return false;
     }
-    ["清单", "目录", "名单", "列表", "隐私政策", "声明", "说明"].iter().any(|word| key.contains(word))
-        && ["sdk", "第三方", "个人信息", "共享", "收集", "隐私", "合作"].iter().any(|word| key.contains(word))
+    // "Third-party SDKs in this app": several of them are a list.
+    key.contains("sdks")
+        || ["清单", "目录", "名单", "列表", "隐私政策", "声明", "说明"].iter().any(|word| key.contains(word))
+            && ["sdk", "第三方", "个人信息", "共享", "收集", "隐私", "合作"].iter().any(|word| key.contains(word))
 }
 
 /// Whether a text tells how data is protected, and not how it gets anywhere: "加密、去标识化".

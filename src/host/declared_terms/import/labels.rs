@@ -1,5 +1,8 @@
 //! What the head of a column, or the label before a colon, says about what stands there.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::host::ontology::name_key;
 
 /// What stands below a head or behind a label.
@@ -38,6 +41,28 @@ pub(super) enum Role {
 /// Whole labels are compared first; then parts of them, in an order in which the telling part comes before the general
 /// one: "使用目的及场景" is a purpose, "第三方公司名称" a company, "收集个人信息的目的" a purpose.
 pub(super) fn role(label: &str) -> Option<Role> {
+    // A page asks this of the same few heads and cells again and again, and of each many words are looked for.
+    const KEPT: usize = 4_096;
+    const LONGEST: usize = 200;
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, Option<Role>>> = RefCell::default();
+    }
+    if label.len() > LONGEST {
+        return find_role(label);
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(role) = known.get(label) {
+            return *role;
+        }
+        let role = find_role(label);
+        if known.len() < KEPT {
+            known.insert(label.to_owned(), role);
+        }
+        role
+    })
+}
+
+fn find_role(label: &str) -> Option<Role> {
     let key = name_key(label);
     let key: String =
         key.chars().filter(|character| !matches!(character, ':' | '(' | ')' | '/' | '、' | '[' | ']')).collect();
@@ -140,6 +165,12 @@ fn whole(key: &str) -> Option<Role> {
         | "数据项"
         | "信息内容"
         | "个人信息"
+        | "必选信息"
+        | "可选信息"
+        | "必选个人信息"
+        | "可选个人信息"
+        | "必选字段"
+        | "可选字段"
         | "data"
         | "datatypes"
         | "datatype"
@@ -371,6 +402,10 @@ pub(super) fn labelled(text: &str) -> (&str, Vec<Labelled<'_>>) {
                 if next.starts_with("//") {
                     continue;
                 }
+                // "IP 地址" is one name.
+                if start > 0 && label.trim() == "地址" {
+                    continue;
+                }
                 if let Some(role) = role(label)
                     && can_be_label(label)
                     && (first || start > 0)
@@ -456,6 +491,7 @@ mod tests {
         assert_eq!(labelled("【使用场景】分享时").1[0].value, "分享时");
         assert!(labelled("我们会收集：很多").1.is_empty());
         assert!(labelled("设备信息：IMEI").1.is_empty());
+        assert!(labelled("IP 地址：联网").1.is_empty());
         assert!(labelled("网络信息（网络类型、IP 地址）：用于联网").1.is_empty());
         assert!(labelled("我们可能会收集您的以下个人信息：").1.is_empty());
     }

@@ -1,16 +1,25 @@
 //! Plain text and Markdown to lines and tables.
 
 use super::blocks::{Block, Cell, Line, LineKind, Table};
-use super::labels::labelled;
+use super::labels::{labelled, role};
 
 /// Reads a text. Rows of cells between bars or tabs become tables; `#`, `-` and `**` of Markdown are understood.
 pub(super) fn read(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut number = 0;
+    // How many bars the last row of heads had: headings may stand between it and its rows.
+    let mut bars_of_heads = 0;
     for (index, source) in text.lines().enumerate() {
         let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        if let Some(cells) = cells(source, !rows.is_empty()) {
+        let bars = source.matches(['|', '｜']).count();
+        let row = if bars > 0 && (bars == bars_of_heads || is_heads(source)) {
+            bars_of_heads = bars;
+            Some(between_bars(source.trim()))
+        } else {
+            cells(source, !rows.is_empty())
+        };
+        if let Some(cells) = row {
             if !is_ruler(&cells) {
                 let cell = |text: String| Cell { text, line, columns: 1, rows: 1 };
                 rows.push(cells.into_iter().map(cell).collect());
@@ -36,21 +45,34 @@ fn end_table(rows: &mut Vec<Vec<Cell>>, number: &mut usize, blocks: &mut Vec<Blo
 /// The cells of a line that is a row: at least two, between bars or tabs.
 fn cells(source: &str, in_table: bool) -> Option<Vec<String>> {
     let trimmed = source.trim();
-    let clean = |cell: &str| unmarked(&cell.replace("<br>", "\n").replace("<br/>", "\n"));
     let bars = trimmed.matches(['|', '｜']).count();
     let fenced = trimmed.starts_with(['|', '｜']);
     // Bars between the names of a list behind a label are no columns.
     if bars >= 2 && (fenced || ((in_table || bars >= 3) && labelled(trimmed).1.is_empty())) {
-        let inner = trimmed.strip_prefix(['|', '｜']).unwrap_or(trimmed);
-        let inner = inner.strip_suffix(['|', '｜']).unwrap_or(inner);
-        return Some(inner.split(['|', '｜']).map(clean).collect());
+        return Some(between_bars(trimmed));
     }
     // A tab that indents is none between cells.
     let body = source.trim_start_matches([' ', '\t']);
     if body.matches('\t').count() >= if in_table { 1 } else { 2 } && source.starts_with(body) {
-        return Some(body.split('\t').map(clean).collect());
+        return Some(body.split('\t').map(cell_text).collect());
     }
     None
+}
+
+fn between_bars(row: &str) -> Vec<String> {
+    let inner = row.strip_prefix(['|', '｜']).unwrap_or(row);
+    let inner = inner.strip_suffix(['|', '｜']).unwrap_or(inner);
+    inner.split(['|', '｜']).map(cell_text).collect()
+}
+
+fn cell_text(cell: &str) -> String {
+    unmarked(&cell.replace("<br>", "\n").replace("<br/>", "\n"))
+}
+
+/// Whether a line is heads between bars, and nothing else.
+fn is_heads(source: &str) -> bool {
+    let cells = between_bars(source.trim());
+    cells.len() >= 2 && cells.iter().all(|cell| role(cell).is_some())
 }
 
 /// The line below the heads of a Markdown table.
@@ -115,6 +137,13 @@ mod tests {
             assert_eq!((table.text(0, 0), table.text(1, 1)), ("a", "2"));
             assert_eq!(table.cell(1, 0).unwrap().line, if text.starts_with('|') { 3 } else { 2 });
         }
+    }
+
+    #[test]
+    fn heads_between_bars_make_rows_of_what_has_as_many_bars() {
+        let blocks = read("信息名称｜使用目的\n一、账号\n手机号｜登录\n");
+        let tables = blocks.iter().filter(|block| matches!(block, Block::Table(_))).count();
+        assert_eq!((tables, blocks.len()), (2, 3), "{blocks:?}");
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn name_at(text: &TextKey, start: usize, types: &DataTypes) -> Option<usize> {
 pub(super) struct Reader<'a> {
     types: &'a DataTypes,
     meanings: RefCell<HashMap<String, Meaning>>,
+    systems: RefCell<HashMap<String, Option<System>>>,
 }
 
 /// At most so many pieces are kept.
@@ -112,7 +113,7 @@ const DEEPEST: usize = 6;
 impl<'a> Reader<'a> {
     /// A reader that knows these data types.
     pub(super) fn new(types: &'a DataTypes) -> Self {
-        Self { types, meanings: RefCell::default() }
+        Self { types, meanings: RefCell::default(), systems: RefCell::default() }
     }
 
     /// Reads a cell. `system` is what the row or the section says of the system.
@@ -138,7 +139,7 @@ impl<'a> Reader<'a> {
             index += 1;
             let head = strip_number(&piece.head);
             if piece.groups.is_empty()
-                && let Some(found) = bare_system(head)
+                && let Some(found) = self.bare_system(head)
             {
                 cell.tells_systems = true;
                 system = Some(found);
@@ -211,7 +212,7 @@ impl<'a> Reader<'a> {
         while let Some(piece) = pieces.get(index) {
             let head = strip_number(&piece.head);
             // Behind a system, or a heading that says nothing, labels belong to it only as pieces of the outer list.
-            if piece.is_label || leading_system(head).is_some() || bare_system(head).is_some() {
+            if piece.is_label || leading_system(head).is_some() || self.bare_system(head).is_some() {
                 break;
             }
             index += 1;
@@ -250,7 +251,7 @@ impl<'a> Reader<'a> {
         let mut open = head.ends_with('等');
         let mut any_group = false;
         for group in &piece.groups {
-            if let Some(found) = bare_system(group) {
+            if let Some(found) = self.bare_system(group) {
                 cell.tells_systems = true;
                 system = Some(found);
                 continue;
@@ -329,6 +330,18 @@ impl<'a> Reader<'a> {
             Meaning::Group => cell.left.extend(members.left),
             Meaning::Note | Meaning::Unknown => cell.leave(&whole(), NotUnderstoodReason::UnknownDataType),
         }
+    }
+
+    fn bare_system(&self, words: &str) -> Option<System> {
+        if let Some(known) = self.systems.borrow().get(words) {
+            return *known;
+        }
+        let system = bare_system(words);
+        let mut systems = self.systems.borrow_mut();
+        if systems.len() < KEPT {
+            systems.insert(words.to_owned(), system);
+        }
+        system
     }
 
     fn meaning(&self, words: &str) -> Meaning {

@@ -59,7 +59,12 @@ pub(super) fn is_noun(words: &str) -> bool {
         "取决",
         "版本不同",
     ];
-    key.chars().count() <= 12 && !telling.iter().any(|word| key.contains(word))
+    // "展示附近节点" tells what is done with it, "展示记录" is a thing.
+    let begins =
+        ["展示", "显示", "区分", "确定", "判断", "统计", "识别", "计算", "实现", "提供", "保障", "优化", "帮助"];
+    let ends = ["信息", "数据", "记录", "列表", "标识", "地址", "号", "码", "id", "状态", "时间", "次数", "结果"];
+    let does = begins.iter().any(|word| key.starts_with(word)) && !ends.iter().any(|word| key.ends_with(word));
+    key.chars().count() <= 12 && !does && !telling.iter().any(|word| key.contains(word))
 }
 
 /// Whether brackets hold values of a connection, such as "WiFi、4G".

@@ -18,7 +18,8 @@ pub(in super::super) fn system_in(text: &str) -> Option<System> {
     if has(&["android", "安卓", "双端", "全端", "全平台"]) {
         return Some(System::Android);
     }
-    has(&["ios", "苹果", "iphone", "ipad", "鸿蒙", "harmony", "小程序端"]).then_some(System::Other)
+    has(&["ios", "苹果", "iphone", "ipad", "鸿蒙", "harmony", "小程序端", "windows", "macos", "linux"])
+        .then_some(System::Other)
 }
 
 /// The system when the text says nothing else: "仅iOS端", "Android系统：".
@@ -38,6 +39,15 @@ pub(super) fn bare_system(text: &str) -> Option<System> {
         "苹果",
         "鸿蒙",
         "harmonyos",
+        "windows",
+        "macos",
+        "linux",
+        "手机",
+        "平板",
+        "电视",
+        "手表",
+        "电脑",
+        "车机",
         "系统",
         "操作",
         "平台",

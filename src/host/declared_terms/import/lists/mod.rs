@@ -4,7 +4,7 @@ mod seen;
 mod statements;
 mod tables;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use self::seen::{PIECES, Seen};
 use super::blocks::{Block, Line, LineKind};
@@ -98,6 +98,7 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
         system: None,
         title: None,
         entry: Entry::default(),
+        heads: HashMap::new(),
         last_roles: Vec::new(),
     };
     for block in blocks {
@@ -110,6 +111,9 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
     lists.retire_title();
     lists.found
 }
+
+/// At most so many heads are kept.
+const HEADS_KEPT: usize = 4_096;
 
 struct Lists<'a> {
     file: &'a str,
@@ -124,6 +128,8 @@ struct Lists<'a> {
     system: Option<System>,
     title: Option<Title>,
     entry: Entry,
+    /// Heads and labels that were taken, and whether they say more than what stands below them.
+    heads: HashMap<String, bool>,
     /// The columns of the last table, for tables that go on without heads.
     last_roles: Vec<Option<Role>>,
 }
@@ -154,7 +160,14 @@ fn is_title(line: &Line, seen: &Seen<'_>) -> bool {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
 }
 
 impl Lists<'_> {
@@ -190,7 +203,14 @@ impl Lists<'_> {
         let somebody =
             || seen.names_known() || text.split(PIECES).any(|piece| !is_package(piece) && names_own_sdk(piece));
         let is_head = |name: &String| name.contains("sdk") || is_word_of_heads(name) || role(name).is_some();
-        if !seen.names().iter().all(is_head) || somebody() {
+        let says_more = || !seen.names().iter().all(is_head) || somebody();
+        // The tables of a page have the same heads.
+        let known = self.heads.get(text).copied();
+        let says_more = known.unwrap_or_else(says_more);
+        if known.is_none() && self.heads.len() < HEADS_KEPT {
+            self.heads.insert(text.to_owned(), says_more);
+        }
+        if says_more {
             self.leave(at, line, text, reason);
         }
     }
@@ -257,7 +277,9 @@ impl Lists<'_> {
         // A name of somebody begins the next entry, except where a name is what is waited for.
         let awaited = begun && matches!(last.role, Role::Name | Role::ThirdParty);
         let too_long = !begun && text.chars().count() > 400;
-        if too_long || (party && !awaited && !(begun && names_data)) || !(begun || goes_on) {
+        let sentence =
+            !begun && text.ends_with(['。', '.']) && ["我们", "We "].iter().any(|word| text.starts_with(word));
+        if too_long || sentence || (party && !awaited && !(begun && names_data)) || !(begun || goes_on) {
             return false;
         }
         if !begun {

@@ -1,6 +1,6 @@
 //! Entries to statements.
 
-use super::super::data::{System, system_in};
+use super::super::data::{System, bare_system_heading, system_in};
 use super::super::headings::{
     announces_list, collects_itself, is_general, is_nothing, is_protection, is_the_app, title_words,
 };
@@ -44,6 +44,9 @@ impl Lists<'_> {
             let text = one_line(&field.value);
             let whole = title_words(&text);
             if whole.is_empty() || said.iter().any(|said| said.contains(whole)) {
+                continue;
+            }
+            if field.role == Role::System && bare_system_heading(&text) {
                 continue;
             }
             let names = self.see(&field.value).names();
@@ -125,7 +128,9 @@ impl Lists<'_> {
             }
         }
         for field in entry.of(Role::Aside).cloned().collect::<Vec<_>>() {
-            let link = field.value.contains("://") || field.value.contains("隐私") || field.value.contains("政策");
+            // A column of links and policies repeats what the others say; it is given back below, as running text.
+            let about_policy = |text: &str| ["://", "隐私", "政策", "声明"].iter().any(|word| text.contains(word));
+            let link = about_policy(&field.value) || about_policy(&field.label);
             if !link && self.see(&field.value).lists_data() {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::NoLabel);
             }

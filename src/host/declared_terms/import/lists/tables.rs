@@ -18,15 +18,16 @@ impl Lists<'_> {
             self.leave_if_telling(&at, cell.line, &cell.text, NotUnderstoodReason::Damaged);
         }
         let rows = table.grid.len();
-        let head = (0..rows.min(6)).find(|row| heads(table, *row).is_some());
+        let head = (0..rows.min(6)).find_map(|row| Some((row, heads(table, row)?)));
+        let mut heads_row = head.as_ref().map(|head| head.0);
         let (roles, first) = match head {
-            Some(row) => {
+            Some((row, roles)) => {
                 for above in 0..row {
                     self.section(table, above);
                     self.leave_cells(table, above, |column| column > 0);
                 }
                 self.take_heads(table, row);
-                (heads(table, row).unwrap_or_default(), row + 1)
+                (roles, row + 1)
             }
             None if self.sideways(table) => return,
             None if !self.last_roles.is_empty()
@@ -44,7 +45,6 @@ impl Lists<'_> {
         let roles = settle(roles);
         self.last_roles.clone_from(&roles);
         let mut roles = roles;
-        let mut heads_row = head;
         let title = self.title.clone();
         let mut used = false;
         for row in first..rows {
