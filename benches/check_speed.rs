@@ -1,7 +1,7 @@
 //! How long `candor check` takes for a long recording, and how much memory: run by `scripts/bench-check`.
 //!
-//! `write FILE EVENTS` makes a recording of what a busy app's session looks like; `check FILE TERMS` checks one, and prints
-//! one line of figures. Each is a process of its own, so that the peak of memory is that of the check alone.
+//! `write FILE EVENTS` makes a recording of what a busy app's session looks like; `check FILE TERMS HTML` checks one, writes its
+//! HTML report, and prints one line of figures. Each is a process of its own, so that the peak of memory is that of the check alone.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -53,7 +53,11 @@ fn open(path: String, handle: u64) -> EventBody {
 
 /// What an app does, in the shares of a recorded start: files and their totals above all, then sockets, then the rest.
 fn body(dice: &mut Dice, sequence: u64) -> EventBody {
-    let host = dice.roll(300);
+    let host = dice.roll(600);
+    // Half are the app's own, half nobody knows.
+    let name = || {
+        if host.is_multiple_of(2) { format!("h{host}.shop.example") } else { format!("h{host}.tracker{host}.example") }
+    };
     let remote = Endpoint::Inet(format!("203.0.113.{}:443", host % 250).parse().unwrap());
     match dice.roll(100) {
         0..30 => open(format!("/system/lib64/lib{}.so", dice.roll(3_000)), sequence),
@@ -93,7 +97,7 @@ fn body(dice: &mut Dice, sequence: u64) -> EventBody {
             closed: true,
         }),
         82..86 => EventBody::TlsClientHello(TlsClientHello {
-            server_name: Some(format!("h{host}.shop.example")),
+            server_name: Some(name()),
             protocols: vec!["h2".to_owned(), "http/1.1".to_owned()],
             encrypted_client_hello: false,
             remote: Some(remote),
@@ -101,7 +105,7 @@ fn body(dice: &mut Dice, sequence: u64) -> EventBody {
             cut: false,
         }),
         86..90 => EventBody::DnsAnswer(DnsAnswer {
-            name: format!("h{host}.shop.example"),
+            name: name(),
             record_type: "A".to_owned(),
             transaction_id: 7,
             response_code: 0,
@@ -204,11 +208,11 @@ fn main() {
             let entries = RecordingReader::open(Path::new(file)).unwrap().count();
             println!("read: {entries} entries in {:.2} s, {} MiB at most", start.elapsed().as_secs_f64(), peak());
         }
-        ["check", file, terms] => {
+        ["check", file, terms, html] => {
             let options = CheckOptions {
                 terms: PathBuf::from(terms),
                 format: ReportFormat::Json,
-                html: None,
+                html: Some(PathBuf::from(html)),
                 sarif: None,
                 junit: None,
                 markdown: None,

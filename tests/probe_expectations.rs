@@ -190,6 +190,10 @@ fn table(tier: &str, directory: &str, port: u16) -> Vec<Value> {
         json!({ "outcome": "ok", "body": { "file_open": { "path": file("by-thread") } } }),
         json!({ "body": { "tls_client_hello": { "server_name": "tracker.example", "remote": end(port) } } }),
         json!({ "body": { "dns_query": { "name": "probe.example", "record_type": "A", "server": end(53) } } }),
+        json!({ "outcome": "in_progress", "body": { "socket_connect": { "transport": "tcp", "remote": end(2) } } }),
+        json!({ "body": { "socket_totals": { "transport": "udp", "remote": { "inet": "127.0.0.2:4001" }, "bytes_sent": 7, "closed": false } } }),
+        json!({ "body": { "socket_totals": { "transport": "udp", "remote": { "inet": "127.0.0.2:4002" }, "bytes_sent": 14, "closed": false } } }),
+        json!({ "body": { "socket_totals": { "transport": "udp", "remote": { "inet": "127.0.0.2:4002" }, "bytes_sent": 70, "closed": true } } }),
         json!({ "outcome": "ok", "body": { "socket_bind": { "local": { "unix_path": file("socket") } } } }),
         json!({ "outcome": "ok", "body": { "socket_connect": { "transport": "unix_stream", "remote": { "unix_path": file("socket") } } } }),
         json!({ "outcome": "ok", "body": { "socket_accept": { "transport": "unix_stream" } } }),
@@ -241,6 +245,21 @@ fn check_tier(tier: &str) {
     // A thread acts under its own id, and is no process.
     let by_thread = expect(tier, &events, &json!({ "body": { "file_open": { "path": world.text("by-thread") } } }));
     assert_ne!(by_thread["thread_id"], by_thread["process"]["key"]["pid"]);
+    // A connection without connect: it is told before what went through it, as one with.
+    let fast = json!({ "body": { "http_request": { "host": "fast.example", "path": "/fast" } } });
+    let handle = expect(tier, &events, &fast)["body"]["http_request"]["handle"].clone();
+    let peer = json!({ "inet": format!("127.0.0.1:{port}") });
+    for kind in ["socket_connect", "socket_totals"] {
+        let told =
+            json!({ "body": { kind: { "transport": "tcp", "remote": peer.clone(), "handle": handle.clone() } } });
+        expect(tier, &events, &told);
+    }
+    // Two peers in turn: each is told when it is left for the first time, and not with each datagram.
+    let of_turns = |event: &&Value| {
+        let remote = event["body"]["socket_totals"]["remote"]["inet"].as_str().unwrap_or_default();
+        remote.starts_with("127.0.0.2:") && event["body"]["socket_totals"]["closed"] == false
+    };
+    assert!(events.iter().filter(of_turns).count() <= 4, "{tier}: each datagram made a record");
     let count = |kind: &str| events.iter().filter(|event| !event["body"][kind].is_null()).count();
     assert_eq!(
         count("process_start"),

@@ -6,6 +6,7 @@ mod verdict_support;
 
 use candor::event::*;
 use candor::host::correlate::Verdict;
+use candor::host::correlate::regression::{Difference, Report, Tolerance};
 use candor::host::report;
 use serde_json::Value;
 use verdict_support::*;
@@ -45,6 +46,29 @@ fn fingerprints_depend_on_what_was_done_only() {
     );
     let photos_of_another_user = CONTACTS.replace("/data/data/", "/data/user/10/");
     assert_eq!(fingerprints(&verdict(700, "8443", &photos_of_another_user)), first);
+}
+
+#[test]
+fn sarif_says_what_the_baseline_had_already() {
+    let state = |verdict: &Verdict| -> Vec<(String, Value)> {
+        let log = sarif(verdict);
+        let results = log["runs"][0]["results"].as_array().unwrap().clone();
+        results
+            .into_iter()
+            .map(|one| (one["ruleId"].as_str().unwrap().to_owned(), one["baselineState"].clone()))
+            .collect()
+    };
+    let mut now = verdict(0, "443", CONTACTS);
+    assert!(state(&now).iter().all(|(_, state)| state.is_null()), "without a baseline nothing is compared");
+    let mut session = Session::new();
+    session.phase("foreground").open(CONTACTS).open("/data/data/com.android.providers.telephony/databases/mmssms.db");
+    let base = Report::from(&judge(&session.end()));
+    now.baseline = Some(Difference::between(&base, &Report::from(&now), Tolerance::default()));
+    let told = state(&now);
+    let of = |rule: &str, state: &str| (rule.to_owned(), Value::from(state));
+    assert!(told.contains(&of("undeclared-collection", "unchanged")), "{told:?}");
+    assert!(told.contains(&of("undeclared-recipient", "new")), "{told:?}");
+    assert!(told.iter().any(|(_, state)| state == "absent"), "{told:?}");
 }
 
 #[test]

@@ -7,6 +7,11 @@ mod verdict_support;
 use candor::event::*;
 use candor::host::correlate::RuleOutcome::{CannotTell, NoneObserved, NotApplicable, Violation};
 use candor::host::correlate::rules::ALL_RULES;
+use candor::host::correlate::{Correlator, Foresight};
+use candor::host::declared_terms::DeclaredTerms;
+use candor::host::ontology::Ontology;
+use candor::host::recording::RecordingCondition;
+use candor::host::toml_source::SourceFile;
 use verdict_support::*;
 
 const PHOTO: &str = "/storage/emulated/0/DCIM/Camera/IMG_1.jpg";
@@ -239,6 +244,46 @@ fn other_ways_of_not_seeing_everything_are_noticed() {
     cannot_tell(&unmarked.end(), "phase pre_consent was never marked");
 }
 
+/// What a helper outside the app reads for it is not seen, so that silence about reading proves nothing.
+#[test]
+fn bytes_from_a_strangers_unix_socket_make_it_impossible_to_tell() {
+    use Endpoint::{UnixAbstract, UnixPath};
+    let judged = |served: Option<&Endpoint>, peer: &Endpoint, received: u64| {
+        let mut session = honest();
+        if let Some(local) = served {
+            let bind =
+                SocketBind { transport: Transport::UnixStream, local: local.clone(), descriptor: 8, handle: 700 };
+            session.event(Outcome::Ok, EventBody::SocketBind(bind));
+        }
+        session.event(
+            Outcome::Ok,
+            EventBody::SocketTotals(SocketTotals {
+                transport: Transport::UnixStream,
+                remote: Some(peer.clone()),
+                local: None,
+                descriptor: 9,
+                handle: 701,
+                bytes_sent: 10,
+                bytes_received: received,
+                send_calls: 1,
+                receive_calls: 1,
+                closed: true,
+            }),
+        );
+        let verdict = judge(&session.end());
+        let result = rule(&verdict, "undeclared-collection");
+        (result.outcome, result.reasons.iter().any(|reason| reason.contains("over the Unix socket")))
+    };
+    let helper = UnixAbstract("helper".to_owned());
+    assert_eq!(judged(None, &helper, 18), (CannotTell, true));
+    assert_eq!(judged(None, &helper, 0), (NoneObserved, false), "nothing came back");
+    assert_eq!(judged(None, &helper, 1), (NoneObserved, false), "a sign to go on");
+    assert_eq!(judged(Some(&helper), &helper, 18), (NoneObserved, false), "its own");
+    for harmless in ["/dev/socket/logdw", "/data/user/0/com.example.shop/files/socket"] {
+        assert_eq!(judged(None, &UnixPath(harmless.to_owned()), 18).0, NoneObserved, "{harmless}");
+    }
+}
+
 #[test]
 fn attempts_are_listed_and_are_no_violation() {
     let mut session = honest();
@@ -428,4 +473,66 @@ proptest::proptest! {
         candor::host::report::json(&judge(&entries), &mut from_memory).unwrap();
         proptest::prop_assert_eq!(from_file, from_memory);
     }
+}
+
+/// Uneventful events are only counted, unless nobody has looked at the event before: both ways come to the same.
+#[test]
+fn looking_ahead_changes_no_verdict() {
+    const PATHS: [&str; 6] =
+        [MAC, PHOTO, CONTACTS, OWN_FILE, "/system/lib64/libc.so", "/data/data/com.example.other/files/a"];
+    let mut dice = 7_u64;
+    let mut roll = |sides: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    let mut session = Session::new();
+    for _ in 0..3_000 {
+        let path = PATHS[usize::try_from(roll(6)).unwrap()].to_owned();
+        match roll(12) {
+            0 => session.phase(["pre_consent", "foreground", "background"][usize::try_from(roll(3)).unwrap()]),
+            1 => session.contact("alog.umeng.com", "127.0.0.12"),
+            2 => session.event(Outcome::Ok, EventBody::FileRename(FileRename { from: path, to: OWN_FILE.to_owned() })),
+            3 => session.event(Outcome::Ok, EventBody::FileUnlink(FileUnlink { path, directory: false })),
+            4 | 5 => session.event(
+                Outcome::Ok,
+                EventBody::FileTotals(FileTotals {
+                    path,
+                    descriptor: 7,
+                    handle: roll(40),
+                    bytes_read: roll(100),
+                    bytes_written: 0,
+                    read_calls: roll(2),
+                    write_calls: 0,
+                    mapped: false,
+                    closed: roll(2) == 0,
+                }),
+            ),
+            6 => {
+                session.package =
+                    Some(["com.example.shop", "com.example.other"][usize::try_from(roll(2)).unwrap()].to_owned());
+                session.wait(roll(9))
+            }
+            _ => session.open(&path),
+        };
+    }
+    let entries = session.end();
+    let ontology = Ontology::built_in().unwrap();
+    let (terms, _) = DeclaredTerms::parse(&SourceFile::new("terms.toml", TERMS), &ontology).unwrap();
+    let judged = |stretch: usize| {
+        let (mut correlator, mut foresight) =
+            (Correlator::new(&terms, &ontology), Foresight::new("com.example.shop", &ontology));
+        for (index, entry) in entries.iter().enumerate() {
+            if index % stretch == 0 {
+                foresight.begin();
+            }
+            correlator.add_foreseen(entry, &foresight.look(entry));
+        }
+        let condition = RecordingCondition { complete: true, ..RecordingCondition::default() };
+        serde_json::to_string_pretty(&correlator.finish(&condition)).unwrap()
+    };
+    let whole = judged(1);
+    assert!(whole.contains("\"violation\"") && whole.contains("com.example.other"));
+    assert_eq!(judged(17), whole);
+    assert_eq!(judged(usize::MAX), whole);
+    assert_eq!(serde_json::to_string_pretty(&judge(&entries)).unwrap(), whole);
 }

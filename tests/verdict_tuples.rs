@@ -163,6 +163,20 @@ fn a_long_connection_is_tied_by_its_totals() {
     assert_eq!((tied.tie, tied.bytes_sent, tied.delay_seconds), (Tie::Window, 5_000, Some(0.0)));
 }
 
+/// An unconnected socket names one peer in each of its totals; they come whenever it leaves one for another.
+#[test]
+fn each_peer_of_a_datagram_socket_is_a_recipient_with_its_share_of_the_bytes() {
+    let mut session = Session::new();
+    // Opening a file only counts the handle up.
+    session.phase("foreground").open("/system/etc/hosts").resolve(JPUSH.0, JPUSH.1).resolve(UMENG.0, UMENG.1);
+    let (first, second) = (format!("{}:5000", JPUSH.1), format!("{}:5000", UMENG.1));
+    session.totals_so_far(&first, Transport::Udp, 40, false).totals_so_far(&second, Transport::Udp, 100, false);
+    session.totals_so_far(&second, Transport::Udp, 120, false).totals(&first, Transport::Udp, 125);
+    let verdict = judge(&session.end());
+    let sent = |host| (row(&verdict, "", host).bytes_sent, row(&verdict, "", host).sends);
+    assert_eq!((sent(JPUSH.0), sent(UMENG.0)), ((45, 2), (80, 1)));
+}
+
 #[test]
 fn what_a_program_reads_is_tied_to_whoever_ran_it_and_to_no_other_process() {
     let mut session = Session::new();

@@ -11,6 +11,8 @@ mod android_user;
 mod binder;
 mod blind_spot;
 mod entry;
+#[cfg(test)]
+pub(crate) mod examples;
 mod file;
 mod filter;
 mod identity;

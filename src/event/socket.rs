@@ -59,7 +59,8 @@ pub enum Direction {
     Received,
 }
 
-/// A socket was connected, or an attempt was made; or a connected socket was found when tracing began.
+/// A socket was connected, or an attempt was made; or a connected socket was found when tracing began. Sending can connect
+/// too (TCP fast open): then this is told before what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketConnect {
@@ -136,7 +137,9 @@ pub struct SocketAccept {
 pub struct SocketTotals {
     /// Transport.
     pub transport: Transport,
-    /// The peer; for an unconnected datagram socket the last one that was named.
+    /// The peer. An unconnected datagram socket has several: totals that are not closed come when it turns from one to
+    /// another for the first time, with the one before, and name what had gone through the socket until then. Of what goes to
+    /// peers in turn afterwards only the sum is known, under the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Endpoint>,
     /// The local end, when known.

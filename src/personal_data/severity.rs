@@ -93,40 +93,11 @@ fn is_contact(body: &EventBody) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::examples::{self, open_for as open};
     use crate::event::{
-        App, BinderTransaction, BlindSpot, BlindSpotKind, DnsQuery, Fidelity, FileOpen, MethodSource, OpenAccess,
-        Phase, ProbeId, ProcessKey, ProcessRef, ProviderAccess, ProviderMethod, ServiceCall, SocketConnect, Transport,
+        App, BinderTransaction, BlindSpot, BlindSpotKind, DnsQuery, MethodSource, OpenAccess, ProviderAccess,
+        ProviderMethod, ServiceCall, SocketConnect, Transport,
     };
-
-    fn event(body: EventBody) -> Event {
-        Event {
-            sequence: 1,
-            time_ns: 1,
-            process: ProcessRef { key: ProcessKey::new(1, 0), name: String::new(), executable: None },
-            thread_id: 1,
-            user_id: 10_001,
-            app: App { package: Some("com.example.shop".to_owned()), candidates: Vec::new() },
-            phase: Phase::unmarked(),
-            probe: ProbeId::Replay,
-            fidelity: Fidelity::Faithful,
-            outcome: Outcome::Ok,
-            body,
-        }
-    }
-
-    fn open(path: &str, access: OpenAccess) -> EventBody {
-        EventBody::FileOpen(FileOpen {
-            path: path.to_owned(),
-            requested_path: None,
-            access,
-            flags: 0,
-            descriptor: Some(3),
-            handle: 1,
-            preexisting: false,
-            path_cut: false,
-            inode: None,
-        })
-    }
 
     fn read(path: &str) -> EventBody {
         open(path, OpenAccess::Read)
@@ -217,6 +188,11 @@ mod tests {
                 call("android.os.IPowerManager", Some("acquireWakeLock")),
             ],
         }
+    }
+
+    fn event(body: EventBody) -> Event {
+        let app = App { package: Some("com.example.shop".to_owned()), candidates: Vec::new() };
+        Event { app, ..examples::event(body) }
     }
 
     #[test]

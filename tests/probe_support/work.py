@@ -39,6 +39,24 @@ datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 datagram.sendto(question, ("127.0.0.1", 53))
 datagram.close()
 
+# No connect call: the socket is connected by sending. The second is still connecting when the call returns.
+for blocking in (True, False):
+    fast = socket.socket()
+    fast.setblocking(blocking)
+    request = b"GET /fast HTTP/1.1\r\nHost: fast.example\r\n\r\n"
+    try:
+        fast.sendto(request, socket.MSG_FASTOPEN, ("127.0.0.1", port if blocking else 2))
+    except BlockingIOError:
+        assert not blocking
+    fast.close()
+
+# Two peers of one socket in turn.
+turns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(5):
+    for peer in (4001, 4002):
+        turns.sendto(b"1234567", ("127.0.0.2", peer))
+turns.close()
+
 server = socket.socket(socket.AF_UNIX)
 server.bind(directory + "/socket")
 server.listen(3)

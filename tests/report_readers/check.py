@@ -93,6 +93,13 @@ def main():
         broken["runs"][0]["tool"]["driver"].pop("name")
         must_refuse(sarif, broken, "a SARIF tool without a name")
 
+        states = [result.get("baselineState") for result in log["runs"][0]["results"]]
+        if name == "against-baseline":
+            if set(states) != {"new", "unchanged", "absent"}:
+                sys.exit(f"{name}: SARIF tells {sorted(set(map(str, states)))} against the baseline")
+        elif set(states) - {None}:
+            sys.exit(f"{name}: SARIF compares with a baseline that was not given")
+
         cases = check_junit(Path(reports, f"{name}.xml"), verdict)
         print(f"{name}: JSON and SARIF ({len(log['runs'][0]['results'])} results) valid, JUnit read ({cases} cases)")
 

@@ -235,6 +235,16 @@ impl Session {
     }
 
     pub(crate) fn totals(&mut self, peer: &str, transport: Transport, bytes_sent: u64) -> &mut Self {
+        self.totals_so_far(peer, transport, bytes_sent, true)
+    }
+
+    pub(crate) fn totals_so_far(
+        &mut self,
+        peer: &str,
+        transport: Transport,
+        bytes_sent: u64,
+        closed: bool,
+    ) -> &mut Self {
         self.event(
             Outcome::Ok,
             EventBody::SocketTotals(SocketTotals {
@@ -247,7 +257,7 @@ impl Session {
                 bytes_received: 0,
                 send_calls: 1,
                 receive_calls: 0,
-                closed: true,
+                closed,
             }),
         )
     }

@@ -293,40 +293,8 @@ mod tests {
 
     use super::*;
     use crate::device::event_bus::SpoolLimits;
-    use crate::event::{
-        App, EventFilter, Family, Fidelity, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProbeId, ProcessRef,
-        SessionHeader,
-    };
-
-    fn event(time_ns: u64, phase: &str, body: EventBody) -> StreamEntry {
-        StreamEntry::Event(Box::new(Event {
-            sequence: 0,
-            time_ns,
-            process: ProcessRef { key: ProcessKey::new(7, 10_000_000), name: "app".to_owned(), executable: None },
-            thread_id: 7,
-            user_id: 10_001,
-            app: App::default(),
-            phase: phase.parse::<Phase>().unwrap(),
-            probe: ProbeId::Procfs,
-            fidelity: Fidelity::Faithful,
-            outcome: Outcome::Ok,
-            body,
-        }))
-    }
-
-    fn open(path: &str) -> EventBody {
-        EventBody::FileOpen(FileOpen {
-            path: path.to_owned(),
-            requested_path: None,
-            access: OpenAccess::Read,
-            flags: 0,
-            descriptor: Some(3),
-            handle: 1,
-            preexisting: false,
-            path_cut: false,
-            inode: None,
-        })
-    }
+    use crate::event::examples::{entry as event, open};
+    use crate::event::{EventFilter, Family, FileTotals, SessionHeader};
 
     fn totals(bytes_read: u64) -> EventBody {
         EventBody::FileTotals(FileTotals {

@@ -8,25 +8,13 @@ use proptest::prelude::*;
 use super::Matcher;
 use super::{Bell, Disked, MemoryBudget, OutOfRange, Spool, SpoolLimits, Subscription, WriteOut};
 use crate::device::spool_files::{SessionBounds, SpoolDirectory};
+use crate::event::examples;
 use crate::event::{
-    App, Event, EventBody, Family, Fidelity, Outcome, Phase, ProbeId, ProcessExit, ProcessKey, ProcessRef, SessionEnd,
-    SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
+    EventBody, Family, ProcessExit, SessionEnd, SessionEndReason, SessionHeader, Stage, StreamEntry, Totals,
 };
 
 pub(super) fn event(time_ns: u64) -> StreamEntry {
-    StreamEntry::Event(Box::new(Event {
-        sequence: 0,
-        time_ns,
-        process: ProcessRef { key: ProcessKey::new(1, 0), name: String::new(), executable: None },
-        thread_id: 1,
-        user_id: 1,
-        app: App::default(),
-        phase: Phase::unmarked(),
-        probe: ProbeId::Replay,
-        fidelity: Fidelity::Faithful,
-        outcome: Outcome::Ok,
-        body: EventBody::ProcessExit(ProcessExit { status: None, signal: None }),
-    }))
+    examples::entry(time_ns, "unmarked", EventBody::ProcessExit(ProcessExit { status: None, signal: None }))
 }
 
 pub(super) fn totals(spool: &Spool) -> Totals {

@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 
 use super::terminal::{output_error, say};
 use super::{CommandError, Exit};
+use crate::event::StreamEntry;
 use crate::host::correlate::regression::{Difference, Report, Tolerance, judge_change};
 use crate::host::correlate::review::ReviewList;
 use crate::host::correlate::scenes;
-use crate::host::correlate::{CorrelateOptions, Correlator, Profile, RuleOutcome, Verdict};
+use crate::host::correlate::{CorrelateOptions, Correlator, Foresight, Profile, RuleOutcome, Verdict};
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::Ontology;
 use crate::host::recording::RecordingReader;
@@ -260,8 +261,17 @@ pub(super) fn judge(
 ) -> Result<Verdict, CommandError> {
     let reader = RecordingReader::open(recording)?;
     let mut correlator = Correlator::with_options(terms, ontology, choices).with_profiles(profiles);
+    let looks = || {
+        let mut foresight = Foresight::new(&terms.app.package, ontology);
+        move |first: bool, entry: &StreamEntry| {
+            if first {
+                foresight.begin();
+            }
+            foresight.look(entry)
+        }
+    };
     let condition = reader
-        .read_beside(|entry| correlator.add(entry))
+        .read_beside(looks, |entry, foreseen| correlator.add_foreseen(entry, foreseen))
         .map_err(|error| CommandError::new(Exit::Internal, error.to_string()))?;
     let packages = correlator.packages_seen();
     if !force && !packages.is_empty() && !packages.contains(&terms.app.package) {

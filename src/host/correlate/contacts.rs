@@ -28,6 +28,7 @@ impl Correlator<'_> {
             stated: None,
             bytes_sent: 0,
             bytes_received: 0,
+            before: (0, 0),
             totals_seen: false,
             sent_since_ns: event.time_ns,
             tied: Vec::new(),
@@ -53,22 +54,29 @@ impl Correlator<'_> {
 
     pub(super) fn socket_totals(&mut self, event: &Event, totals: &SocketTotals) {
         let key = event.process.key;
-        if self.flows.get_mut(key, totals.handle).is_none() {
+        let known = self.flows.get_mut(key, totals.handle).map(|flow| (flow.remote, flow.datagram, flow.counted()));
+        let before = match (known, &totals.remote) {
+            // An unconnected socket has turned to another peer: what went through it before went to the one before.
+            (Some((remote, true, counted)), Some(Endpoint::Inet(now))) if *now != remote => Some(counted),
+            (Some(_), _) => None,
             // Sending without connecting, or a connection that was there before.
+            (None, _) if totals.bytes_sent == 0 || totals.handle == 0 => return,
+            (None, _) => Some((0, 0)),
+        };
+        if let Some(before) = before {
             let Some(Endpoint::Inet(remote)) = totals.remote else { return };
-            if totals.bytes_sent == 0 || totals.handle == 0 {
-                return;
-            }
             let mut flow = self.flow(event, remote, totals.transport, "sent to");
             flow.outcome = Outcome::Ok;
+            flow.before = before;
             self.begin_flow(key, totals.handle, flow);
         }
         let mut sent_more = false;
         if let Some(flow) = self.flows.get_mut(key, totals.handle) {
-            sent_more = totals.bytes_sent > flow.bytes_sent;
+            let sent = totals.bytes_sent.saturating_sub(flow.before.0);
+            sent_more = sent > flow.bytes_sent;
             flow.totals_seen = true;
-            flow.bytes_sent = flow.bytes_sent.max(totals.bytes_sent);
-            flow.bytes_received = flow.bytes_received.max(totals.bytes_received);
+            flow.bytes_sent = flow.bytes_sent.max(sent);
+            flow.bytes_received = flow.bytes_received.max(totals.bytes_received.saturating_sub(flow.before.1));
         }
         if sent_more {
             self.tie(key, totals.handle, event.time_ns);

@@ -1,28 +1,26 @@
 //! Entries of a stream in, observed tuples out, with bounded memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
 
 use super::clock::Clock;
 use super::contacts::looks_like_address;
 use super::coverage::Coverage;
-use super::facts::{ContactTuple, DataTuple, Facts, FlowTuple, Limit, RateExcess};
+use super::facts::{Limit, RateExcess};
 use super::flows::{Destination, FlowTable, Names, StatedName};
+use super::foresight::{Foreseen, Foresight, Need};
+use super::helpers::Helpers;
 use super::limits;
 use super::on_screen::OnScreen;
-use super::profiles::{ActKey, DEFAULT_PROFILE, Profile};
-use super::standing::Standings;
+use super::profiles::{ActKey, Profile};
 use super::tally::{Proof, RateMeter, Tally};
-use super::ties::{FlowKey, FlowTally, RecentReadings, WINDOW_NS};
-use super::verdict::{Actor, Verdict};
+use super::ties::{FlowKey, FlowTally, RecentReadings};
+use super::verdict::Actor;
 use crate::event::{
-    App, ClockAnchor, Endpoint, Event, EventBody, FileOpen, FileTotals, OpenAccess, Outcome, Phase, ProcessExec,
-    ProcessKey, ProviderAccess, SessionEnd, SessionHeader, StreamEntry,
+    App, ClockAnchor, Endpoint, Event, EventBody, Outcome, Phase, ProcessKey, ProviderAccess, SessionEnd,
+    SessionHeader, StreamEntry, Transport,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
-use crate::host::recording::RecordingCondition;
-use crate::personal_data::is_own_storage;
 
 /// How an act ended, as far as rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,9 +63,9 @@ pub struct CorrelateOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DataKey {
     pub(super) data_type: TypeId,
-    actor: u32,
-    phase: u16,
-    effect: Effect,
+    pub(super) actor: u32,
+    pub(super) phase: u16,
+    pub(super) effect: Effect,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,31 +81,29 @@ pub(super) struct ContactKey {
 /// Entries are added one by one in the order of the recording; where batches end makes no difference. Memory is bounded
 /// by `correlate::limits`, whatever the recording holds.
 pub struct Correlator<'a> {
-    terms: &'a DeclaredTerms,
+    pub(super) terms: &'a DeclaredTerms,
     pub(super) ontology: &'a Ontology,
     pub(super) options: CorrelateOptions,
-    header: Option<SessionHeader>,
-    end: Option<SessionEnd>,
-    clock: Clock,
+    pub(super) header: Option<SessionHeader>,
+    pub(super) end: Option<SessionEnd>,
+    pub(super) clock: Clock,
     /// The header gives no time at all, and no event has given one yet.
-    no_anchor: bool,
+    pub(super) no_anchor: bool,
     pub(super) coverage: Coverage,
-    on_screen: OnScreen,
-    /// Remembered answers: which types a path tells of.
-    path_types: HashMap<String, Rc<[TypeId]>>,
-    no_types: Rc<[TypeId]>,
-    phases: Vec<Phase>,
-    newest_phase: u16,
-    actors: Vec<Actor>,
-    actor_numbers: HashMap<Actor, u32>,
+    pub(super) on_screen: OnScreen,
+    pub(super) foresight: Foresight<'a>,
+    pub(super) phases: Vec<Phase>,
+    pub(super) newest_phase: u16,
+    pub(super) actors: Vec<Actor>,
+    pub(super) actor_numbers: HashMap<Actor, u32>,
     /// The actor of each process, as far as it was the same the last time: saves making its name to look for it.
-    actor_of_process: HashMap<ProcessKey, u32>,
+    pub(super) actor_of_process: HashMap<ProcessKey, u32>,
     /// Whether events of the app in `newest_app` are judged.
-    newest_app: Option<(App, bool)>,
-    judged: BTreeSet<String>,
-    left_out: BTreeSet<String>,
-    data: HashMap<DataKey, Tally>,
-    open_files: HashMap<(ProcessKey, u64), (Vec<DataKey>, u64)>,
+    pub(super) newest_app: Option<(App, bool)>,
+    pub(super) judged: BTreeSet<String>,
+    pub(super) left_out: BTreeSet<String>,
+    pub(super) data: HashMap<DataKey, Tally>,
+    pub(super) open_files: HashMap<(ProcessKey, u64), (Vec<DataKey>, u64)>,
     pub(super) names: Names,
     pub(super) flows: FlowTable,
     pub(super) destinations: Vec<Destination>,
@@ -117,16 +113,17 @@ pub struct Correlator<'a> {
     pub(super) untied: HashMap<ContactKey, Tally>,
     pub(super) recent: RecentReadings,
     pub(super) data_flows: HashMap<FlowKey, FlowTally>,
-    limits: BTreeMap<TypeId, Limit>,
-    rates: BTreeMap<(TypeId, String), RateExcess>,
+    pub(super) limits: BTreeMap<TypeId, Limit>,
+    pub(super) rates: BTreeMap<(TypeId, String), RateExcess>,
     pub(super) acts: BTreeMap<ActKey, Tally>,
     /// The last time the app did something of its own, by phase number.
     pub(super) last_doing: Vec<u64>,
     pub(super) newest_mark_was_prompt: bool,
-    profiles: Vec<Profile>,
-    unknown_providers: BTreeMap<String, u64>,
+    pub(super) profiles: Vec<Profile>,
+    pub(super) unknown_providers: BTreeMap<String, u64>,
     pub(super) nameless_local: BTreeMap<String, u64>,
     pub(super) dns_bypass: BTreeMap<String, u64>,
+    pub(super) helpers: Helpers,
 }
 
 impl<'a> Correlator<'a> {
@@ -149,8 +146,7 @@ impl<'a> Correlator<'a> {
             no_anchor: false,
             coverage: Coverage::new(),
             on_screen: OnScreen::default(),
-            path_types: HashMap::new(),
-            no_types: Rc::from([]),
+            foresight: Foresight::new(&terms.app.package, ontology),
             phases: Vec::new(),
             newest_phase: 0,
             actors: Vec::new(),
@@ -178,6 +174,7 @@ impl<'a> Correlator<'a> {
             unknown_providers: BTreeMap::new(),
             nameless_local: BTreeMap::new(),
             dns_bypass: BTreeMap::new(),
+            helpers: Helpers::default(),
         }
     }
 
@@ -191,8 +188,24 @@ impl<'a> Correlator<'a> {
 
     /// Adds the next entry of the recording.
     pub fn add(&mut self, entry: &StreamEntry) {
+        let foreseen = self.foresight.look(entry);
+        self.add_foreseen(entry, &foreseen);
+    }
+
+    /// Adds the next entry of the recording, with what a [`Foresight`] for the same terms has told of it. It must have looked
+    /// at the entry before as well, or have been told to begin.
+    pub fn add_foreseen(&mut self, entry: &StreamEntry, foreseen: &Foreseen) {
+        let known = foreseen.same && !self.no_anchor;
+        let types = match &foreseen.need {
+            Need::Nothing if known => return self.uneventful(foreseen),
+            Need::OfFollowed(process, handle) if known && !self.open_files.contains_key(&(*process, *handle)) => {
+                return self.uneventful(foreseen);
+            }
+            Need::Whole(Some(types)) => types,
+            Need::Whole(None) | Need::Nothing | Need::OfFollowed(..) => &[][..],
+        };
         match entry {
-            StreamEntry::Event(event) => self.event(event),
+            StreamEntry::Event(event) => self.event(event, foreseen.own_doing, types),
             StreamEntry::Header(header) => {
                 self.coverage.header(header);
                 if self.header.is_none() {
@@ -229,7 +242,41 @@ impl<'a> Correlator<'a> {
         listed.chain(acted.flat_map(|app| app.split(" or ").map(str::to_owned).collect::<Vec<_>>())).collect()
     }
 
-    fn event(&mut self, event: &Event) {
+    /// The package that the terms are about.
+    pub(super) fn package(&self) -> &str {
+        &self.terms.app.package
+    }
+
+    /// An event that only counts.
+    fn uneventful(&mut self, foreseen: &Foreseen) {
+        self.coverage.same_phase(foreseen.sequence, foreseen.time_ns);
+        // The app is that of the event before.
+        if foreseen.own_doing && self.newest_app.as_ref().is_some_and(|(_, judged)| *judged) {
+            let phase = match self.coverage.newest_phase() {
+                Some(phase) if self.phases.get(usize::from(self.newest_phase)) == Some(phase) => self.newest_phase,
+                Some(phase) => {
+                    let phase = phase.clone();
+                    self.phase_number(&phase)
+                }
+                None => return,
+            };
+            self.does(phase, foreseen.time_ns);
+        }
+    }
+
+    /// The app does something of its own.
+    fn does(&mut self, phase: u16, time_ns: u64) {
+        let phase = usize::from(phase);
+        if self.last_doing.len() <= phase {
+            self.last_doing.resize(phase + 1, 0);
+        }
+        if let Some(last) = self.last_doing.get_mut(phase) {
+            *last = (*last).max(time_ns);
+        }
+    }
+
+    /// Looks at an event; `types` is what its path tells of.
+    fn event(&mut self, event: &Event, own_doing: bool, types: &[TypeId]) {
         if self.no_anchor && event.time_ns > 0 {
             // The session began when its first event happened, as far as anybody can know.
             self.no_anchor = false;
@@ -240,14 +287,16 @@ impl<'a> Correlator<'a> {
         if !self.is_judged(event) {
             return;
         }
+        if own_doing {
+            let phase = self.phase(event);
+            self.does(phase, event.time_ns);
+        }
         self.other_acts(event);
         match &event.body {
-            EventBody::FileOpen(open) => self.file_open(event, open),
-            EventBody::FileTotals(totals) => self.file_totals(event, totals),
+            EventBody::FileOpen(open) => self.file_open(event, open, types),
+            EventBody::FileTotals(totals) => self.file_totals(event, totals, types),
             EventBody::FileRename(rename) => {
-                // Moving a file into one's own directory gets it without ever opening it at its place.
-                let types = self.types_of_path(event, &rename.from, None);
-                self.read(event, &types, Effect::of(event.outcome), &rename.from);
+                self.read(event, types, Effect::of(event.outcome), &rename.from);
             }
             EventBody::ProcessExec(exec) => self.exec(event, exec),
             EventBody::SocketConnect(connect) => self.connect(event, connect),
@@ -260,7 +309,12 @@ impl<'a> Correlator<'a> {
                     self.begin_flow(event.process.key, accept.handle, flow);
                 }
             }
-            EventBody::SocketTotals(totals) => self.socket_totals(event, totals),
+            EventBody::SocketTotals(totals) => match totals.transport {
+                Transport::UnixStream | Transport::UnixDatagram => self.unix_totals(event, totals),
+                Transport::Tcp | Transport::Udp | Transport::Other => self.socket_totals(event, totals),
+            },
+            EventBody::SocketBind(bind) if event.outcome.took_effect() => self.serves(Some(&bind.local)),
+            EventBody::SocketListen(listen) => self.serves(listen.local.as_ref()),
             EventBody::ProviderAccess(access) => self.provider_access(event, access),
             EventBody::ServiceCall(call) => self.service_call(event, call),
             EventBody::DnsAnswer(answer) => {
@@ -301,7 +355,6 @@ impl<'a> Correlator<'a> {
             | EventBody::BlindSpot(_)
             | EventBody::FileUnlink(_)
             | EventBody::SocketBind(_)
-            | EventBody::SocketListen(_)
             | EventBody::DnsQuery(_)
             | EventBody::PhaseMark(_) => {}
         }
@@ -337,107 +390,6 @@ impl<'a> Correlator<'a> {
             self.newest_app = Some((event.app.clone(), judged));
         }
         judged
-    }
-
-    fn types_of_path(&mut self, event: &Event, path: &str, requested: Option<&str>) -> Rc<[TypeId]> {
-        if is_own_storage(path, &event.app, &self.terms.app.package) {
-            return Rc::clone(&self.no_types);
-        }
-        let types = self.remembered_types(path);
-        match requested {
-            // What the app asked for tells when the resolved path does not, as with a bind mount.
-            Some(requested) if types.is_empty() && requested.starts_with('/') && !requested.contains("/..") => {
-                if is_own_storage(requested, &event.app, &self.terms.app.package) {
-                    return types;
-                }
-                self.remembered_types(requested)
-            }
-            _ => types,
-        }
-    }
-
-    fn remembered_types(&mut self, path: &str) -> Rc<[TypeId]> {
-        if !self.ontology.data_types.may_know(path) {
-            return Rc::clone(&self.no_types);
-        }
-        if let Some(types) = self.path_types.get(path) {
-            return Rc::clone(types);
-        }
-        let found = self.ontology.data_types.of_path(path);
-        let types = if found.is_empty() { Rc::clone(&self.no_types) } else { Rc::from(found) };
-        if path.len() <= limits::REMEMBERED_PATH_LENGTH {
-            // Forgetting everything now and then is cheaper than an order of use, and bounds memory as well.
-            if self.path_types.len() >= limits::REMEMBERED_PATHS {
-                self.path_types.clear();
-            }
-            self.path_types.insert(path.to_owned(), Rc::clone(&types));
-        }
-        types
-    }
-
-    fn file_open(&mut self, event: &Event, open: &FileOpen) {
-        if !matches!(open.access, OpenAccess::Read | OpenAccess::ReadWrite) {
-            return;
-        }
-        let types = self.types_of_path(event, &open.path, open.requested_path.as_deref());
-        if types.is_empty() {
-            return;
-        }
-        let effect = Effect::of(event.outcome);
-        let keys = self.read(event, &types, effect, &open.path);
-        if effect == Effect::Done && open.handle != 0 {
-            self.follow_file(event.process.key, open.handle, keys, 0);
-        }
-    }
-
-    fn follow_file(&mut self, process: ProcessKey, handle: u64, keys: Vec<DataKey>, bytes: u64) {
-        if self.open_files.len() < limits::OPEN_FILES {
-            self.open_files.insert((process, handle), (keys, bytes));
-        } else {
-            self.coverage.overflow("open files of interest");
-        }
-    }
-
-    fn file_totals(&mut self, event: &Event, totals: &FileTotals) {
-        let file = (event.process.key, totals.handle);
-        if let Some((keys, counted)) = self.open_files.get_mut(&file) {
-            let more = totals.bytes_read.saturating_sub(*counted);
-            *counted = (*counted).max(totals.bytes_read);
-            for key in keys.iter() {
-                if let Some(tally) = self.data.get_mut(key) {
-                    tally.bytes_in = tally.bytes_in.saturating_add(more);
-                }
-            }
-            if totals.closed {
-                self.open_files.remove(&file);
-            }
-            return;
-        }
-        // Reading proves access also when the open was not seen.
-        if totals.path.is_empty() || (totals.bytes_read == 0 && totals.read_calls == 0) {
-            return;
-        }
-        let types = self.types_of_path(event, &totals.path, None);
-        if types.is_empty() {
-            return;
-        }
-        let keys = self.read(event, &types, Effect::Done, &totals.path);
-        for key in &keys {
-            if let Some(tally) = self.data.get_mut(key) {
-                tally.bytes_in = tally.bytes_in.saturating_add(totals.bytes_read);
-            }
-        }
-        if !totals.closed {
-            self.follow_file(event.process.key, totals.handle, keys, totals.bytes_read);
-        }
-    }
-
-    fn exec(&mut self, event: &Event, exec: &ProcessExec) {
-        let types = self.ontology.data_types.of_command(&exec.path, &exec.arguments);
-        if !types.is_empty() {
-            let command = if exec.arguments.is_empty() { exec.path.clone() } else { exec.arguments.join(" ") };
-            let _ = self.read(event, &types, Effect::of(event.outcome), &command);
-        }
     }
 
     /// Notes a provider of another app whose data no table knows.
@@ -505,11 +457,15 @@ impl<'a> Correlator<'a> {
     }
 
     pub(super) fn phase(&mut self, event: &Event) -> u16 {
-        if self.phases.get(usize::from(self.newest_phase)) == Some(&event.phase) {
+        self.phase_number(&event.phase)
+    }
+
+    fn phase_number(&mut self, wanted: &Phase) -> u16 {
+        if self.phases.get(usize::from(self.newest_phase)) == Some(wanted) {
             return self.newest_phase;
         }
-        let position = self.phases.iter().position(|phase| *phase == event.phase).unwrap_or_else(|| {
-            self.phases.push(event.phase.clone());
+        let position = self.phases.iter().position(|phase| phase == wanted).unwrap_or_else(|| {
+            self.phases.push(wanted.clone());
             self.phases.len() - 1
         });
         // Marks are bounded far below this; a recording written by hand with more phases merges the last ones.
@@ -546,99 +502,6 @@ impl<'a> Correlator<'a> {
         self.actors.push(actor.clone());
         self.actor_numbers.insert(actor, number);
         number
-    }
-
-    /// Closes the books and gives the verdict.
-    #[must_use]
-    pub fn finish(mut self, condition: &RecordingCondition) -> Verdict {
-        for flow in self.flows.drain() {
-            self.settle(&flow);
-        }
-        if self.profiles.is_empty()
-            && let Some(Ok(mut listed)) = Profile::built_in(DEFAULT_PROFILE, self.ontology)
-        {
-            listed.asked_for = false;
-            self.profiles.push(listed);
-        }
-        let (acts, profiles) = (std::mem::take(&mut self.acts), std::mem::take(&mut self.profiles));
-        let (untied, data_flows) = (std::mem::take(&mut self.untied), std::mem::take(&mut self.data_flows));
-        let window_ns = self.options.window_ns.unwrap_or(WINDOW_NS);
-        let Self { terms, ontology, phases, actors, destinations, .. } = &self;
-        let mut standings = Standings::new(terms, ontology);
-        let nobody = || Actor { app: String::new(), user_id: 0, program: String::new() };
-        let actor = |number: u32| actors.get(number as usize).cloned().unwrap_or_else(nobody);
-        let phase = |number: u16| phases.get(usize::from(number)).cloned().unwrap_or_default();
-        let mut data: Vec<DataTuple> = self
-            .data
-            .iter()
-            .map(|(key, tally)| DataTuple {
-                data_type: key.data_type,
-                actor: actor(key.actor),
-                phase: phase(key.phase),
-                effect: key.effect,
-                standing: standings.of_data(key.data_type),
-                tally: tally.clone(),
-            })
-            .collect();
-        data.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
-        let mut contact = |key: &ContactKey, tally: &Tally| {
-            let destination = destinations.get(key.destination as usize)?;
-            Some(ContactTuple {
-                parties: standings.of_destination(key.destination, destination),
-                destination: destination.clone(),
-                actor: actor(key.actor),
-                phase: phase(key.phase),
-                effect: key.effect,
-                tally: tally.clone(),
-            })
-        };
-        let mut untied: Vec<ContactTuple> = untied.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
-        untied.sort_by(|left, right| left.order().cmp(&right.order()));
-        let mut flows: Vec<FlowTuple> = data_flows
-            .into_iter()
-            .filter_map(|(key, tally)| {
-                let FlowKey { data_type, destination, actor, phase } = key;
-                let key = ContactKey { destination, actor, phase, effect: Effect::Done };
-                let contact = contact(&key, &tally.sends)?;
-                let FlowTally { reads, read_events, delay_ns, .. } = tally;
-                Some(FlowTuple { data_type, contact, reads, read_events, delay_ns })
-            })
-            .collect();
-        flows.sort_by(|left, right| left.order(ontology).cmp(&right.order(ontology)));
-        let mut contacts: Vec<ContactTuple> =
-            self.contacts.iter().filter_map(|(key, tally)| contact(key, tally)).collect();
-        contacts.sort_by(|left, right| left.order().cmp(&right.order()));
-        let last_doing = self
-            .last_doing
-            .iter()
-            .zip(phases)
-            .filter(|(time, _)| **time > 0)
-            .map(|(time, phase)| (phase.clone(), *time));
-        let facts = Facts {
-            last_doing: last_doing.collect(),
-            acts,
-            profiles,
-            terms,
-            ontology,
-            clock: self.clock,
-            data,
-            contacts,
-            untied,
-            flows,
-            window_ns,
-            limits: self.limits,
-            rates: self.rates,
-            unknown_providers: self.unknown_providers,
-            nameless_local: self.nameless_local,
-            dns_bypass: self.dns_bypass,
-            judged: self.judged,
-            left_out: self.left_out,
-            header: self.header,
-            end: self.end,
-            seen: self.coverage.finish(condition),
-            on_screen: self.on_screen,
-        };
-        facts.verdict()
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Coverage {
     overflows: BTreeMap<&'static str, u64>,
     /// Events that were seen and say too little to be judged.
     undecided: BTreeMap<(Family, &'static str), u64>,
+    /// Names of Unix sockets over which other programs answered, and since when.
+    helpers: Vec<(String, u64)>,
     pub(super) last_ns: u64,
     /// Families whose known act was not seen, with what was missing; a set, as each test can come more than once.
     unreliable: BTreeSet<(SelfTestMoment, Family, String)>,
@@ -93,6 +95,7 @@ impl Coverage {
             cut_paths: 0,
             overflows: BTreeMap::new(),
             undecided: BTreeMap::new(),
+            helpers: Vec::new(),
             last_ns: 0,
             unreliable: BTreeSet::new(),
             marks: Vec::new(),
@@ -120,6 +123,22 @@ impl Coverage {
         if let Some((from_ns, _, _)) = self.marks.first_mut() {
             *from_ns = time_ns;
         }
+    }
+
+    /// Notes an event in the phase of the one before, of which nothing else is to be noted.
+    pub(super) fn same_phase(&mut self, sequence: u64, time_ns: u64) {
+        self.last_ns = self.last_ns.max(time_ns);
+        self.sequence(sequence);
+        if let Some((_, count, first, last)) = &mut self.newest_stamp {
+            *count = count.saturating_add(1);
+            *first = (*first).min(time_ns);
+            *last = (*last).max(time_ns);
+        }
+    }
+
+    /// The phase of the newest event.
+    pub(super) fn newest_phase(&self) -> Option<&Phase> {
+        self.newest_stamp.as_ref().map(|(phase, ..)| phase)
     }
 
     /// Notes an event; called for every one, so it does no more than it must.
@@ -224,6 +243,11 @@ impl Coverage {
     pub(super) fn undecided(&mut self, family: Family, why: &'static str) {
         let count = self.undecided.entry((family, why)).or_insert(0);
         *count = count.saturating_add(1);
+    }
+
+    /// Notes that another program answered over this Unix socket.
+    pub(super) fn helper(&mut self, name: &str, since_ns: u64) {
+        self.helpers.push((name.to_owned(), since_ns));
     }
 
     /// Closes the books.
@@ -350,6 +374,16 @@ impl Coverage {
         }
         for ((family, why), count) in &self.undecided {
             blind.push(Blindness::always(&[*family], format!("{why} ({count} times)")));
+        }
+        for (name, since) in &self.helpers {
+            blind.push(Blindness {
+                families: vec![Family::File, Family::Provider, Family::Service],
+                from_ns: *since,
+                to_ns: u64::MAX,
+                reason: format!(
+                    "another program answered over the Unix socket {name}: what it had read for the app is not seen"
+                ),
+            });
         }
         for (what, count) in &self.overflows {
             blind.push(Blindness::always(&[], format!("too much at once to keep: {what} ({count} times)")));

@@ -11,6 +11,7 @@ use super::flows::Destination;
 use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
 use super::notices;
 use super::on_screen::OnScreen;
+use super::permissions;
 use super::profiles::{self, ActKey, Profile};
 use super::review::ReviewSummary;
 use super::rules::{self, ALL_RULES};
@@ -279,6 +280,7 @@ impl Facts<'_> {
             recipients: self.contacts.iter().map(|tuple| self.observed_recipient(tuple)).collect(),
             reviews: ReviewSummary::default(),
             baseline: None,
+            may_access: permissions::of(self),
             notices: notices::of(self),
             coverage: self.seen.coverage.clone(),
             phases: self.seen.phases(),

@@ -163,6 +163,8 @@ pub(super) struct Flow {
     pub(super) stated: Option<StatedName>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
+    /// What the socket had sent and received when it turned to this peer.
+    pub(super) before: (u64, u64),
     /// Totals were seen, so that zero bytes means zero.
     pub(super) totals_seen: bool,
     /// What is sent next was sent after this time.
@@ -172,6 +174,11 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// What the socket has sent and received, with what went to its peers before this one.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.before.0.saturating_add(self.bytes_sent), self.before.1.saturating_add(self.bytes_received))
+    }
+
     /// Whether something reached the other end; `None` when it was only tried, and failed.
     pub(super) fn made_contact(&self) -> Contact {
         let moved = self.bytes_sent > 0 || self.bytes_received > 0 || self.stated.is_some();

@@ -1,6 +1,7 @@
 //! Observed acts set against declared terms.
 //!
-//! * **In:** the entries of a recording, one by one ([`Correlator::add`]), the terms and the ontology. **Out:**
+//! * **In:** the entries of a recording, one by one ([`Correlator::add`]; [`Foresight`] looks at them ahead, in other threads),
+//!   the terms and the ontology. **Out:**
 //!   [`Verdict`]. Memory is bounded, whatever the recording holds.
 //! * **May import:** `event`, `host::declared_terms`, `host::ontology`, `host::toml_source`, and from `host::recording` only how whole it is.
 //! * **Test it:** `cargo test host::correlate`, `cargo test --test verdict_rules`; speed: `cargo bench correlate`.
@@ -18,23 +19,30 @@
 //! * **A reading is tied to a sending** when the same process, or the one that started it, sends within the window after
 //!   reading: graded by [`observed::Tie`], because what was sent is not seen.
 //! * **A contact** is a connection made or bytes sent, not yet proof that certain data was sent.
+//! * **A Unix socket of another program** that the app gets bytes over may hand it what that program has read: rules that
+//!   found no reading cannot tell. Sockets of the system that give nothing are in `data/platform_sources.toml`.
 //! * **A family of events is watched** when at least one probe that does not sample is `attached` for it, at the
 //!   beginning and at the end. `partial` is not watched; its reason becomes the rule's.
 
 mod clock;
+mod closing;
 mod contacts;
 mod correlator;
 mod coverage;
 mod disclosure;
 mod drafts;
 mod facts;
+mod files;
 mod fingerprint;
 mod flows;
+mod foresight;
+mod helpers;
 mod limits;
 mod notices;
 pub mod observed;
 mod on_screen;
 mod periodicity;
+mod permissions;
 mod platform;
 pub mod profiles;
 pub mod regression;
@@ -48,5 +56,6 @@ mod tuples;
 pub mod verdict;
 
 pub use correlator::{CorrelateOptions, Correlator};
+pub use foresight::{Foreseen, Foresight};
 pub use profiles::Profile;
 pub use verdict::{ClauseState, RuleOutcome, Verdict};

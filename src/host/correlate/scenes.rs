@@ -97,6 +97,11 @@ fn add(whole: &mut Verdict, other: Verdict) {
             None => whole.phases.push(phase),
         }
     }
+    // By the same terms they are the same permissions in the same order; only what was read adds up.
+    let opened = whole.may_access.iter_mut().flat_map(|access| &mut access.opens);
+    for (known, more) in opened.zip(other.may_access.into_iter().flat_map(|access| access.opens)) {
+        known.reads = known.reads.saturating_add(more.reads);
+    }
     whole.phases_not_exercised.retain(|phase| other.phases_not_exercised.contains(phase));
     whole.session.seconds += other.session.seconds;
     whole.session.events = whole.session.events.saturating_add(other.session.events);

@@ -1,4 +1,4 @@
-//! What an app takes when it asks a content provider or a system service.
+//! What an app takes when it asks a content provider or a system service, and which Unix sockets of the system give nothing.
 
 use super::data_types::{DataTypes, TypeId};
 use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableReader};
@@ -8,6 +8,8 @@ use crate::host::toml_source::{self, Diagnostics, Located, SourceFile, TableRead
 pub struct PlatformSources {
     providers: Vec<ProviderRow>,
     services: Vec<ServiceRow>,
+    /// Unix sockets of the system that hand over nothing personal.
+    sockets: Vec<Pattern>,
 }
 
 #[derive(Debug)]
@@ -133,9 +135,29 @@ impl PlatformSources {
                 }
                 table.services.push(row);
             }
+            for mut entry in file.tables("unix_socket", "[[unix_socket]]", problems) {
+                let names = entry.required_strings("names", problems);
+                let _ = entry.required_string("about", problems);
+                let _ = entry.required_string("source", problems);
+                entry.finish(problems);
+                for name in &names {
+                    if !name.value.starts_with(['/', '@']) {
+                        let message = "a name begins with '/', or with '@' in the abstract name space";
+                        problems.error(source, &name.span, message, None);
+                    }
+                    table.sockets.push(Pattern::new(&name.value));
+                }
+            }
             file.finish(problems);
         }
         table
+    }
+
+    /// Whether a Unix socket is one of the system's that hand over nothing personal. `name` is a path, or a name of the
+    /// abstract name space behind `@`.
+    #[must_use]
+    pub fn is_harmless_socket(&self, name: &str) -> bool {
+        self.sockets.iter().any(|pattern| pattern.fits(name))
     }
 
     /// What an access of a provider takes. `path` is that of the URI; `call` the method and argument of a `call`.
@@ -311,6 +333,17 @@ mod tests {
         assert!(matches!(taken(oaid, "code 1"), Taken::Types([_])), "whatever it is, it is that");
     }
 
+    #[test]
+    fn sockets_of_the_system_are_known_and_others_are_not() {
+        let platform = &ontology().platform;
+        for name in ["/dev/socket/logdw", "/dev/socket/dnsproxyd", "@jdwp-control", "/dev/socket/tombstoned_crash"] {
+            assert!(platform.is_harmless_socket(name), "{name}");
+        }
+        for name in ["/data/local/tmp/helper.sock", "@helper", "/dev/socket/zygote", "/dev/socket/logdw2"] {
+            assert!(!platform.is_harmless_socket(name), "{name}");
+        }
+    }
+
     /// Whoever adds an interface to the table of the device says here what it gives, or why it gives nothing.
     #[test]
     fn every_interface_that_is_traced_has_a_row() {
@@ -335,12 +368,14 @@ mod tests {
             "[[service]]\ninterface = \"j\"\nmethods = [\"get*\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
             "[[service]]\ninterface = \"j\"\nmethods = [\"getIt\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
             "[[provider]]\nauthorities = [\"b\"]\ndata_types = [\"sms\"]\n",
+            "[[unix_socket]]\nnames = [\"helper\"]\nabout = \"nothing\"\nsource = \"me\"\n",
             "[[provider]]\nauthorities = [\"b\"]\npaths = [\"/x\"]\ndata_types = [\"sms\"]\nsource = \"me\"\n",
         );
         PlatformSources::load(&[SourceFile::new("mine.toml", text)], &ontology().data_types, &mut problems);
         let problems = problems.to_string();
         for wanted in [
             "begins with '/'",
+            "begins with '/', or with '@'",
             "unknown data type \"contcats\"",
             "did you mean \"contacts\"?",
             "says in \"about\" why",

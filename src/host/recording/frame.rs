@@ -83,11 +83,12 @@ impl Unpacker {
         Ok(Self { decompressor: zstd::bulk::Decompressor::new()? })
     }
 
-    /// The message of a frame; or why there is none.
-    pub(super) fn unpack(&mut self, packed: &Packed) -> Result<Vec<u8>, String> {
-        let mut message = Vec::with_capacity(packed.message_length);
-        match self.decompressor.decompress_to_buffer(&packed.payload, &mut message) {
-            Ok(length) if length == packed.message_length => Ok(message),
+    /// Puts the message of a frame in place of what is in `message`; or says why there is none.
+    pub(super) fn unpack(&mut self, packed: &Packed, message: &mut Vec<u8>) -> Result<(), String> {
+        message.clear();
+        message.reserve(packed.message_length);
+        match self.decompressor.decompress_to_buffer(&packed.payload, message) {
+            Ok(length) if length == packed.message_length => Ok(()),
             Ok(length) => Err(format!("a frame expands to {length} bytes instead of {}", packed.message_length)),
             Err(error) => Err(format!("a frame cannot be decompressed: {error}")),
         }

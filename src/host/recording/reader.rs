@@ -19,8 +19,9 @@ use crate::wire::proto;
 /// After the last entry, [`RecordingReader::condition`] says how whole the recording was.
 pub struct RecordingReader {
     scanner: Scanner<Box<dyn Read + Send>>,
-    unpacker: Unpacker,
-    entries: std::vec::IntoIter<Result<StreamEntry, String>>,
+    decoder: Decoder,
+    told: std::vec::IntoIter<Told<()>>,
+    entries: std::vec::IntoIter<StreamEntry>,
     progress: Progress,
     ended: bool,
 }
@@ -36,10 +37,34 @@ struct Progress {
 }
 
 /// A frame with its entries, each as far as it could be understood; or why the frame holds none.
-struct Decoded {
+struct Decoded<F> {
     offset: u64,
     length: u64,
-    entries: Result<Vec<Result<StreamEntry, String>>, Undecoded>,
+    entries: Result<Entries<F>, Undecoded>,
+}
+
+/// The entries of a frame. What is told of them lies apart, so that whoever is content with that need not fetch the entries
+/// themselves, which another processor has just written.
+struct Entries<F> {
+    told: Vec<Told<F>>,
+    /// Those that were understood.
+    entries: Vec<StreamEntry>,
+}
+
+impl<F> Default for Entries<F> {
+    fn default() -> Self {
+        Self { told: Vec::new(), entries: Vec::new() }
+    }
+}
+
+/// What is told of one entry.
+enum Told<F> {
+    /// An event of this number, and what was found out about it.
+    Event(u64, F),
+    /// Another entry.
+    Other(F),
+    /// It could not be understood.
+    Broken(String),
 }
 
 /// Why a frame has no entries.
@@ -50,21 +75,64 @@ enum Undecoded {
     NoMessage(String),
 }
 
-/// The one way from a frame of the file to entries.
-fn decode(packed: &Packed, unpacker: &mut Unpacker) -> Decoded {
-    let entries = unpacker.unpack(packed).map_err(Undecoded::Unreadable).and_then(|message| {
-        let message = proto::StreamEventsResponse::decode(message.as_slice())
+/// The one way from a frame of the file to entries. Memory is used again for the next frame.
+struct Decoder {
+    unpacker: Unpacker,
+    bytes: Vec<u8>,
+    message: proto::StreamEventsResponse,
+}
+
+impl Decoder {
+    fn new() -> io::Result<Self> {
+        Ok(Self { unpacker: Unpacker::new()?, bytes: Vec::new(), message: proto::StreamEventsResponse::default() })
+    }
+
+    /// Decodes a frame; `look` is given each entry, and whether it is the frame's first. `spare` is filled.
+    fn decode<F>(
+        &mut self,
+        packed: &Packed,
+        spare: Entries<F>,
+        look: &mut impl FnMut(bool, &StreamEntry) -> F,
+    ) -> Decoded<F> {
+        let entries = self.entries(packed, spare, look);
+        Decoded { offset: packed.offset, length: packed.length, entries }
+    }
+
+    fn entries<F>(
+        &mut self,
+        packed: &Packed,
+        spare: Entries<F>,
+        look: &mut impl FnMut(bool, &StreamEntry) -> F,
+    ) -> Result<Entries<F>, Undecoded> {
+        self.unpacker.unpack(packed, &mut self.bytes).map_err(Undecoded::Unreadable)?;
+        self.message.entries.clear();
+        self.message
+            .merge(self.bytes.as_slice())
             .map_err(|error| Undecoded::NoMessage(format!("a frame holds no stream message: {error}")))?;
-        let understood =
-            |entry| StreamEntry::try_from(entry).map_err(|error| format!("an entry could not be understood: {error}"));
-        Ok(message.entries.into_iter().map(understood).collect())
-    });
-    Decoded { offset: packed.offset, length: packed.length, entries }
+        let Entries { mut told, mut entries } = spare;
+        told.clear();
+        entries.clear();
+        for entry in self.message.entries.drain(..) {
+            told.push(match StreamEntry::try_from(entry) {
+                Ok(entry) => {
+                    let found = look(entries.is_empty(), &entry);
+                    let sequence = if let StreamEntry::Event(event) = &entry { Some(event.sequence) } else { None };
+                    entries.push(entry);
+                    match sequence {
+                        Some(sequence) => Told::Event(sequence, found),
+                        None => Told::Other(found),
+                    }
+                }
+                Err(error) => Told::Broken(format!("an entry could not be understood: {error}")),
+            });
+        }
+        Ok(Entries { told, entries })
+    }
 }
 
 impl Progress {
     /// The entries of the next frame; none when it holds none.
-    fn frame(&mut self, decoded: Decoded) -> Vec<Result<StreamEntry, String>> {
+    fn frame<F>(&mut self, decoded: Decoded<F>) -> Entries<F> {
         let Decoded { offset, length, entries } = decoded;
         self.frame = (offset, length);
         match entries {
@@ -72,25 +140,25 @@ impl Progress {
             Err(Undecoded::Unreadable(reason)) => self.condition.add_damage(Damage { offset, length, reason }),
             Err(Undecoded::NoMessage(reason)) => self.damaged_frame(reason),
         }
-        Vec::new()
+        Entries::default()
     }
 
-    /// Whether an entry of the current frame counts.
-    fn counts(&mut self, entry: &Result<StreamEntry, String>) -> bool {
-        match entry {
-            Ok(_) if self.condition.complete => {
-                self.damaged_frame("entries follow the end of the stream and were left out".to_owned());
-                false
-            }
-            Ok(entry) => {
-                self.sequence.follow(entry, &mut self.condition);
-                true
-            }
-            Err(reason) => {
+    /// Whether the next entry of the current frame counts. `entry` is it, unless it is broken.
+    fn counts<F>(&mut self, told: &Told<F>, entry: Option<&StreamEntry>) -> bool {
+        match (told, entry) {
+            (Told::Broken(reason), _) => {
                 self.damaged_frame(reason.clone());
-                false
+                return false;
             }
+            _ if self.condition.complete => {
+                self.damaged_frame("entries follow the end of the stream and were left out".to_owned());
+                return false;
+            }
+            (Told::Event(sequence, _), _) => self.sequence.event(*sequence, &mut self.condition),
+            (Told::Other(_), Some(entry)) => self.sequence.follow(entry, &mut self.condition),
+            (Told::Other(_), None) => return false,
         }
+        true
     }
 
     fn damaged_frame(&mut self, reason: String) {
@@ -130,10 +198,11 @@ impl RecordingReader {
     /// As [`Self::open`].
     pub fn from_reader(input: Box<dyn Read + Send>, path: &Path) -> Result<Self, RecordingError> {
         let mut scanner = Scanner::new(input);
-        let unpacker = Unpacker::new().map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
+        let decoder = Decoder::new().map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
         let mut progress = Progress::default();
         read_file_header(&mut scanner, path.to_owned(), &mut progress.condition)?;
-        Ok(Self { scanner, unpacker, entries: Vec::new().into_iter(), progress, ended: false })
+        let (told, entries) = (Vec::new().into_iter(), Vec::new().into_iter());
+        Ok(Self { scanner, decoder, told, entries, progress, ended: false })
     }
 
     /// How whole the recording is, as far as it was read; final when the iterator has ended.
@@ -145,33 +214,44 @@ impl RecordingReader {
     /// Gives every entry to `each`, in order, while other threads decompress and decode what comes next; then says how whole
     /// the recording is. The same entries and the same condition as by iterating, and memory is bounded as well.
     ///
+    /// Each of the other threads makes itself a look by `looks`, which is given each of its entries, and whether it is the
+    /// first of a stretch that nothing came before; what it gives goes to `each`.
+    ///
     /// # Errors
     ///
     /// When a thread cannot be started, or breaks off.
-    pub fn read_beside(self, mut each: impl FnMut(&StreamEntry)) -> io::Result<RecordingCondition> {
-        let Self { mut scanner, entries, mut progress, .. } = self;
-        let mut hand_over = |progress: &mut Progress, entry: &Result<StreamEntry, String>| {
-            if progress.counts(entry)
-                && let Ok(entry) = entry
-            {
-                each(entry);
+    pub fn read_beside<F: Send, L: FnMut(bool, &StreamEntry) -> F + Send>(
+        self,
+        looks: impl Fn() -> L,
+        mut each: impl FnMut(&StreamEntry, &F),
+    ) -> io::Result<RecordingCondition> {
+        let Self { mut scanner, mut progress, .. } = self;
+        let mut hand_over = |progress: &mut Progress, frame: &Entries<F>| {
+            let mut entries = frame.entries.iter();
+            for told in &frame.told {
+                let entry = if matches!(told, Told::Broken(_)) { None } else { entries.next() };
+                if progress.counts(told, entry)
+                    && let (Told::Event(_, found) | Told::Other(found), Some(entry)) = (told, entry)
+                {
+                    each(entry, found);
+                }
             }
         };
-        entries.for_each(|entry| hand_over(&mut progress, &entry));
         let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS);
         thread::scope(|scope| {
             let (mut to_workers, mut from_workers, mut back) = (Vec::new(), Vec::new(), Vec::new());
             let mut threads = Vec::new();
             for _ in 0..workers {
                 let (give, take) = sync_channel::<Packed>(FRAMES_AHEAD);
-                let (deliver, receive) = sync_channel::<Decoded>(FRAMES_AHEAD);
-                let (give_back, used) = channel::<Vec<Result<StreamEntry, String>>>();
-                let mut unpacker = Unpacker::new()?;
+                let (deliver, receive) = sync_channel::<Decoded<F>>(FRAMES_AHEAD);
+                let (give_back, used) = channel::<Entries<F>>();
+                let mut decoder = Decoder::new()?;
+                let mut look = looks();
                 threads.push(thread::Builder::new().name("decode".to_owned()).spawn_scoped(scope, move || {
                     for packed in take {
-                        // What a thread has allocated it frees fastest itself: the memory is at hand for the next frame.
-                        used.try_iter().for_each(drop);
-                        if deliver.send(decode(&packed, &mut unpacker)).is_err() {
+                        // What a thread has allocated it frees fastest itself, and fills again.
+                        let spare = used.try_iter().last().unwrap_or_default();
+                        if deliver.send(decoder.decode(&packed, spare, &mut look)).is_err() {
                             return;
                         }
                     }
@@ -207,7 +287,7 @@ impl RecordingReader {
                 let Some((receive, back)) = turn.next() else { break };
                 let Ok(decoded) = receive.recv() else { break };
                 let entries = progress.frame(decoded);
-                entries.iter().for_each(|entry| hand_over(&mut progress, entry));
+                hand_over(&mut progress, &entries);
                 // When the thread is through already, what is given back is freed here.
                 let _ = back.send(entries);
             }
@@ -269,11 +349,10 @@ impl Iterator for RecordingReader {
             if self.ended {
                 return None;
             }
-            if let Some(entry) = self.entries.next() {
-                if self.progress.counts(&entry)
-                    && let Ok(entry) = entry
-                {
-                    return Some(entry);
+            if let Some(told) = self.told.next() {
+                let entry = if matches!(told, Told::Broken(_)) { None } else { self.entries.next() };
+                if self.progress.counts(&told, entry.as_ref()) && entry.is_some() {
+                    return entry;
                 }
                 continue;
             }
@@ -284,8 +363,9 @@ impl Iterator for RecordingReader {
                 }
                 Some(Scanned::Damage(damage)) => self.progress.condition.add_damage(damage),
                 Some(Scanned::Frame(packed)) => {
-                    let decoded = decode(&packed, &mut self.unpacker);
-                    self.entries = self.progress.frame(decoded).into_iter();
+                    let decoded = self.decoder.decode(&packed, Entries::default(), &mut |_, _| ());
+                    let Entries { told, entries } = self.progress.frame(decoded);
+                    (self.told, self.entries) = (told.into_iter(), entries.into_iter());
                 }
             }
         }

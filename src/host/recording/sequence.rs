@@ -21,14 +21,7 @@ impl SequenceCheck {
         }
         match entry {
             StreamEntry::Header(_) => {}
-            StreamEntry::Event(event) => {
-                if event.sequence <= self.highest {
-                    condition.out_of_order = condition.out_of_order.saturating_add(1);
-                } else {
-                    self.expect_up_to(event.sequence - 1, condition);
-                    self.highest = event.sequence;
-                }
-            }
+            StreamEntry::Event(event) => self.number(event.sequence, condition),
             StreamEntry::Gap(Gap { first_sequence: Some(first), last_sequence: Some(last), .. }) => {
                 self.expect_up_to(first.saturating_sub(1), condition);
                 self.highest = self.highest.max(*last);
@@ -40,6 +33,24 @@ impl SequenceCheck {
                 self.expect_up_to(end.totals.events, condition);
                 condition.complete = true;
             }
+        }
+    }
+
+    /// The same for an event of which no more than the number is at hand.
+    pub(super) fn event(&mut self, sequence: u64, condition: &mut RecordingCondition) {
+        if self.entries == 0 {
+            condition.header_missing = true;
+        }
+        self.entries = self.entries.saturating_add(1);
+        self.number(sequence, condition);
+    }
+
+    fn number(&mut self, sequence: u64, condition: &mut RecordingCondition) {
+        if sequence <= self.highest {
+            condition.out_of_order = condition.out_of_order.saturating_add(1);
+        } else {
+            self.expect_up_to(sequence - 1, condition);
+            self.highest = sequence;
         }
     }
 

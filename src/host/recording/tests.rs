@@ -25,19 +25,8 @@ fn header() -> StreamEntry {
 }
 
 fn event(sequence: u64, path: &str) -> StreamEntry {
-    StreamEntry::Event(Box::new(Event {
-        sequence,
-        time_ns: sequence * 1000,
-        process: ProcessRef { key: ProcessKey::new(41, 20_000_000), name: "app".to_owned(), executable: None },
-        thread_id: 41,
-        user_id: 10_001,
-        app: App::default(),
-        phase: Phase::default(),
-        probe: ProbeId::EbpfKernelObjects,
-        fidelity: Fidelity::Faithful,
-        outcome: Outcome::Ok,
-        body: EventBody::FileUnlink(FileUnlink { path: path.to_owned(), directory: false }),
-    }))
+    let body = EventBody::FileUnlink(FileUnlink { path: path.to_owned(), directory: false });
+    StreamEntry::Event(Box::new(Event { sequence, time_ns: sequence * 1000, ..examples::event(body) }))
 }
 
 fn end(events: u64) -> StreamEntry {
@@ -83,7 +72,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<StreamEntry>, RecordingCondition), Recordin
     let mut reader = open()?;
     let entries: Vec<StreamEntry> = reader.by_ref().collect();
     let mut beside = Vec::new();
-    let condition = open()?.read_beside(|entry| beside.push(entry.clone())).unwrap();
+    let condition = open()?.read_beside(|| |_, _: &StreamEntry| (), |entry, ()| beside.push(entry.clone())).unwrap();
     assert_eq!((&beside, &condition), (&entries, reader.condition()));
     Ok((entries, condition))
 }

@@ -1,5 +1,6 @@
 //! The report as SARIF 2.1.0, for code hosts and editors. A finding is placed at the statement that it contradicts, or at the
-//! beginning of the terms: a trace has no source line.
+//! beginning of the terms: a trace has no source line. Against a baseline each result says whether it is new, and what the
+//! baseline has alone is listed as absent.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::harmless;
 use super::listed::{Listed, listed};
+use crate::host::correlate::regression::{Difference, NamedFinding};
 use crate::host::correlate::rules::ALL_RULES;
+use crate::host::correlate::verdict::Finding;
 use crate::host::correlate::{RuleOutcome, Verdict};
 
 /// Writes it. The same verdict gives the same bytes.
@@ -34,6 +37,13 @@ pub fn sarif(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             .entry(entry.id())
             .or_insert_with(|| json!({ "id": entry.id(), "shortDescription": { "text": entry.title_en } }));
     }
+    let gone = verdict.baseline.iter().flat_map(|difference| &difference.gone_findings);
+    for finding in gone.clone() {
+        // A rule or clause that this version does not have, or that was asked for only then.
+        rules.entry(finding.rule.clone()).or_insert_with(|| json!({ "id": finding.rule }));
+    }
+    let results: Vec<Value> =
+        found.iter().map(|entry| result(verdict, entry)).chain(gone.map(|gone| absent(verdict, gone))).collect();
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -47,7 +57,7 @@ pub fn sarif(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
                 "executionSuccessful": true,
                 "toolExecutionNotifications": notifications(verdict),
             }],
-            "results": found.iter().map(|entry| result(verdict, entry)).collect::<Vec<_>>(),
+            "results": results,
         }],
     });
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -75,7 +85,7 @@ fn result(verdict: &Verdict, entry: &Listed<'_>) -> Value {
         .as_ref()
         .map_or((verdict.app.terms_file.as_str(), 1), |said| (said.place.file.as_str(), said.place.line.max(1)));
     let events: Vec<u64> = finding.evidence.iter().map(|event| event.sequence).collect();
-    json!({
+    let mut result = json!({
         "ruleId": entry.id(),
         "level": if entry.indication { "warning" } else { "error" },
         "message": { "text": harmless(&finding.message) },
@@ -92,6 +102,33 @@ fn result(verdict: &Verdict, entry: &Listed<'_>) -> Value {
             "places": finding.places.iter().map(|place| harmless(&place.place)).collect::<Vec<_>>(),
             "events": events,
         },
+    });
+    if let (Some(difference), Some(fields)) = (&verdict.baseline, result.as_object_mut()) {
+        fields.insert("baselineState".to_owned(), json!(baseline_state(difference, finding)));
+    }
+    result
+}
+
+/// Findings are the same when their fingerprints are, so that counts and events can differ: how far is told by the flows
+/// of the difference, not here.
+fn baseline_state(difference: &Difference, finding: &Finding) -> &'static str {
+    let is_new = difference.new_findings.iter().any(|new| new.fingerprint == finding.fingerprint);
+    if is_new { "new" } else { "unchanged" }
+}
+
+/// A finding that only the baseline has.
+fn absent(verdict: &Verdict, gone: &NamedFinding) -> Value {
+    json!({
+        "ruleId": gone.rule,
+        "kind": "pass",
+        "level": "none",
+        "message": { "text": harmless(&gone.message) },
+        "locations": [{ "physicalLocation": {
+            "artifactLocation": { "uri": uri(&verdict.app.terms_file) },
+            "region": { "startLine": 1 },
+        }}],
+        "partialFingerprints": { "candor/v1": gone.fingerprint },
+        "baselineState": "absent",
     })
 }
 

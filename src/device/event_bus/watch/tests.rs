@@ -1,40 +1,15 @@
 //! Conditions, each with what meets it and what does not.
 
 use super::*;
+use crate::event::examples::{self, open as read};
 use crate::event::{
-    App, DnsAnswer, DnsQuery, EventFilter, Family, Fidelity, FileOpen, Gap, HttpRequest, OpenAccess, PhaseMark,
-    ProbeId, ProcessKey, ProcessRef, SessionEnd, SessionEndReason, Severity, SocketConnect, Stage, TlsClientHello,
-    Totals, Transport,
+    DnsAnswer, DnsQuery, EventFilter, Family, Gap, HttpRequest, PhaseMark, SessionEnd, SessionEndReason, Severity,
+    SocketConnect, Stage, TlsClientHello, Totals, Transport,
 };
 
 fn event(time_ms: u64, phase: &str, body: EventBody) -> Event {
-    Event {
-        sequence: time_ms,
-        time_ns: time_ms * 1_000_000,
-        process: ProcessRef { key: ProcessKey::new(1, 0), name: String::new(), executable: None },
-        thread_id: 1,
-        user_id: 10_001,
-        app: App::default(),
-        phase: phase.parse().unwrap(),
-        probe: ProbeId::Replay,
-        fidelity: Fidelity::Faithful,
-        outcome: Outcome::Ok,
-        body,
-    }
-}
-
-fn read(path: &str) -> EventBody {
-    EventBody::FileOpen(FileOpen {
-        path: path.to_owned(),
-        requested_path: None,
-        access: OpenAccess::Read,
-        flags: 0,
-        descriptor: Some(3),
-        handle: 1,
-        preexisting: false,
-        path_cut: false,
-        inode: None,
-    })
+    let (sequence, time_ns, phase) = (time_ms, time_ms * 1_000_000, phase.parse().unwrap());
+    Event { sequence, time_ns, phase, ..examples::event(body) }
 }
 
 fn query(name: &str) -> EventBody {

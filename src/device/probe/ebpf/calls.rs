@@ -28,6 +28,7 @@ pub(super) const HANDLERS: &[(u32, &str, &[Family])] = &[
     (7, "blind_spot", &[Family::Process, Family::File, Family::Socket]),
     (8, "descriptor_found", &[Family::File, Family::Socket]),
     (9, "socket_payload", &[Family::Socket]),
+    (17, "socket_peer", &[Family::Socket]),
 ];
 
 /// Calls of every architecture: number, name for messages, operation.

@@ -109,6 +109,7 @@ pub(super) const PROGRAMS: &[(u32, &str)] = &[
     (14, "binder_reference"),
     (15, "binder_received"),
     (16, "binder_delivered"),
+    (17, "socket_peer"),
 ];
 
 /// Size of `struct account`.

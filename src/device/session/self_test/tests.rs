@@ -1,8 +1,6 @@
 use super::*;
-use crate::event::{
-    App, BinderTransaction, Fidelity, FileOpen, OpenAccess, Phase, ProcessExec, ProcessExit, ProcessRef, ProcessStart,
-    SocketConnect, Transport,
-};
+use crate::event::examples::{self, open};
+use crate::event::{BinderTransaction, ProcessExec, ProcessExit, ProcessRef, ProcessStart, SocketConnect, Transport};
 
 const HELPER: ProcessKey = ProcessKey { pid: 100, start_ns: 50_000_000 };
 const CHILD: ProcessKey = ProcessKey { pid: 101, start_ns: 90_000_000 };
@@ -28,33 +26,8 @@ fn begin(tests: &mut SelfTests) {
 }
 
 fn event(key: ProcessKey, outcome: Outcome, body: EventBody) -> Event {
-    Event {
-        sequence: 0,
-        time_ns: 100_000_000,
-        process: ProcessRef { key, name: String::new(), executable: None },
-        thread_id: key.pid,
-        user_id: 10_001,
-        app: App::default(),
-        phase: Phase::unmarked(),
-        probe: ProbeId::EbpfKernelObjects,
-        fidelity: Fidelity::Faithful,
-        outcome,
-        body,
-    }
-}
-
-fn open(path: &str) -> EventBody {
-    EventBody::FileOpen(FileOpen {
-        path: path.to_owned(),
-        requested_path: None,
-        access: OpenAccess::Read,
-        flags: 0,
-        inode: None,
-        descriptor: Some(3),
-        handle: 1,
-        preexisting: false,
-        path_cut: false,
-    })
+    let process = ProcessRef { key, name: String::new(), executable: None };
+    Event { time_ns: 100_000_000, process, thread_id: key.pid, outcome, ..examples::event(body) }
 }
 
 fn connect(port: u16) -> EventBody {

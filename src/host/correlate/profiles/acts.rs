@@ -26,20 +26,6 @@ pub(in super::super) enum ActKind {
 /// The phase that a tester marks when a permission dialog is on the screen.
 pub(super) const PERMISSION_PROMPT: &str = "permission_prompt";
 
-/// Whatever the app does itself; not what merely follows from it, such as the totals of files that an exit closes.
-fn is_own_doing(body: &EventBody) -> bool {
-    !matches!(
-        body,
-        EventBody::ProcessExit(_)
-            | EventBody::ProcessImportance(_)
-            | EventBody::ProcessName(_)
-            | EventBody::PackageChange(_)
-            | EventBody::PhaseMark(_)
-            | EventBody::FileTotals(_)
-            | EventBody::SocketTotals(_)
-    )
-}
-
 /// User ids below this belong to the system (`android.os.Process.FIRST_APPLICATION_UID`).
 const FIRST_APPLICATION: u32 = 10_000;
 /// User ids of different users of the device differ by a multiple of this (`android.os.UserHandle.PER_USER_RANGE`).
@@ -57,15 +43,6 @@ pub(in super::super) struct ActKey {
 impl Correlator<'_> {
     /// Notes an event that is judged, as far as clauses ask for more than readings and contacts.
     pub(in super::super) fn other_acts(&mut self, event: &Event) {
-        if is_own_doing(&event.body) {
-            let phase = usize::from(self.phase(event));
-            if self.last_doing.len() <= phase {
-                self.last_doing.resize(phase + 1, 0);
-            }
-            if let Some(last) = self.last_doing.get_mut(phase) {
-                *last = (*last).max(event.time_ns);
-            }
-        }
         match &event.body {
             EventBody::ProcessStart(start) if !start.preexisting => {
                 self.act(event, ActKind::Start, "a process", "process started".to_owned());

@@ -3,6 +3,7 @@
 //! Without a script there is nothing that a name which the traced app chose could ever be made to run, and the file prints
 //! and archives as it is. The language is switched by three buttons and style rules alone.
 
+mod changes;
 mod findings;
 mod flow_picture;
 mod phase_counts;
@@ -19,7 +20,8 @@ use super::{bytes, duration, headline};
 use crate::event::ProbeState;
 use crate::host::correlate::observed::{ObservedTuple, Tie};
 use crate::host::correlate::verdict::{
-    Actor, DataTypeName, FamilyCoverage, Finding, NameConfidence, ProfileResult, RecipientName, Subject, Verdict,
+    Actor, DataTypeName, FamilyCoverage, Finding, NameConfidence, Notice, ProfileResult, RecipientName, Subject,
+    Verdict,
 };
 use crate::host::correlate::{ClauseState, RuleOutcome};
 use findings::Card;
@@ -54,7 +56,7 @@ struct Page<'v> {
     /// The strongest tie of what findings are about.
     ties: HashMap<&'v str, Tie>,
     flows: Vec<&'v ObservedTuple>,
-    timeline: Timeline<'v>,
+    timelines: Vec<Timeline<'v>>,
     counts: PhaseCounts<'v>,
     flow: FlowPicture,
     version: &'static str,
@@ -93,8 +95,13 @@ impl<'v> Page<'v> {
     /// A sentence of the verdict.
     fn say(&self, sentence: &str) -> String {
         let sentence = self.short(sentence);
-        match self.translator.chinese(&sentence) {
-            Some(chinese) => both(&sentence, &chinese),
+        // Of several recordings the one that it is about stands in front.
+        let recordings = self.verdict.scenes.iter().map(|scene| scene.recording.as_str());
+        let recording = recordings.filter_map(|name| sentence.strip_prefix(name)?.strip_prefix(": ")).next();
+        let said = recording.unwrap_or(&sentence);
+        let before = sentence.strip_suffix(said).unwrap_or_default();
+        match self.translator.chinese(said) {
+            Some(chinese) => both(&sentence, &format!("{before}{chinese}")),
             None => format!("<span lang=\"en\">{}</span>", escape(&sentence)),
         }
     }
@@ -357,6 +364,19 @@ impl<'v> Page<'v> {
         )
     }
 
+    fn standing_tag(&self, standing: &str) -> &'static str {
+        match standing {
+            "declared" => "none_observed",
+            "denied" => "violation",
+            _ => "cannot_tell",
+        }
+    }
+
+    /// What is worth knowing, but for permissions, which have a table.
+    fn notices(&self) -> Vec<&'v Notice> {
+        self.verdict.notices.iter().filter(|notice| notice.kind != "may_access").collect()
+    }
+
     fn family(&self, family: &str) -> String {
         self.name("family", family)
     }
@@ -388,7 +408,7 @@ pub fn html(verdict: &Verdict, language: Language) -> Result<String, HtmlError> 
         verdict,
         language,
         translator: Translator::of(verdict),
-        timeline: timeline::timeline(verdict, &cards),
+        timelines: timeline::timelines(verdict, &cards),
         counts: phase_counts::count(verdict),
         flow: flow_picture::draw(verdict),
         cards,

@@ -21,7 +21,10 @@ pub(super) struct Tick {
     pub(super) indication: bool,
 }
 
+/// One recording along its time.
 pub(super) struct Timeline<'v> {
+    /// Its name, when there are several.
+    pub(super) recording: Option<&'v str>,
     pub(super) stretches: Vec<Stretch<'v>>,
     pub(super) ticks: Vec<Tick>,
     pub(super) lanes: usize,
@@ -34,13 +37,25 @@ const STRETCHES: usize = 400;
 /// The room that one tick takes, in percent of the width of a narrow screen.
 const TICK_ROOM: f64 = 7.0;
 
-pub(super) fn timeline<'v>(verdict: &'v Verdict, cards: &[Card<'v>]) -> Timeline<'v> {
-    let begin = verdict.timeline.first().map_or(0.0, |span| span.from.seconds);
-    let end = verdict.timeline.last().map_or(0.0, |span| span.to.seconds);
+/// Recordings that have a timeline; the list of stretches below it is about all.
+const TIMELINES: usize = 30;
+
+/// A timeline for each recording: each has a clock of its own.
+pub(super) fn timelines<'v>(verdict: &'v Verdict, cards: &[Card<'v>]) -> Vec<Timeline<'v>> {
+    if verdict.scenes.is_empty() {
+        return vec![timeline(verdict, None, cards)];
+    }
+    let names = verdict.scenes.iter().take(TIMELINES).map(|scene| scene.recording.as_str());
+    names.map(|name| timeline(verdict, Some(name), cards)).collect()
+}
+
+fn timeline<'v>(verdict: &'v Verdict, recording: Option<&'v str>, cards: &[Card<'v>]) -> Timeline<'v> {
+    let spans: Vec<_> = verdict.timeline.iter().filter(|span| span.recording.as_deref() == recording).collect();
+    let begin = spans.first().map_or(0.0, |span| span.from.seconds);
+    let end = spans.last().map_or(0.0, |span| span.to.seconds);
     let total = (end - begin).max(f64::MIN_POSITIVE);
     let share = |seconds: f64| ((seconds - begin) / total * 100.0).clamp(0.0, 100.0);
-    let stretches = verdict
-        .timeline
+    let stretches = spans
         .iter()
         .take(STRETCHES)
         .map(|span| Stretch {
@@ -50,13 +65,21 @@ pub(super) fn timeline<'v>(verdict: &'v Verdict, cards: &[Card<'v>]) -> Timeline
             tone: verdict.phases.iter().position(|phase| phase.phase == span.phase).unwrap_or(0) % 6,
         })
         .collect();
-    let mut in_time: Vec<&Card<'_>> = cards.iter().collect();
-    in_time.sort_by(|left, right| left.finding.first.seconds.total_cmp(&right.finding.first.seconds));
+    // When a finding was first seen in this recording: of several recordings its events say.
+    let first = |card: &Card<'_>| match recording {
+        None => Some(card.finding.first.seconds),
+        Some(_) => {
+            let mut events = card.finding.evidence.iter();
+            events.find(|event| event.recording.as_deref() == recording).map(|event| event.at.seconds)
+        }
+    };
+    let mut in_time: Vec<(f64, &Card<'_>)> = cards.iter().filter_map(|card| Some((first(card)?, card))).collect();
+    in_time.sort_by(|left, right| left.0.total_cmp(&right.0));
     let mut ends = [-TICK_ROOM; LANES];
     let mut ticks = Vec::new();
     let mut lanes = 0;
-    for card in in_time {
-        let left = share(card.finding.first.seconds);
+    for (seconds, card) in in_time {
+        let left = share(seconds);
         let Some((lane, free)) = ends.iter_mut().enumerate().find(|(_, end)| left - **end >= TICK_ROOM) else {
             continue;
         };
@@ -64,7 +87,7 @@ pub(super) fn timeline<'v>(verdict: &'v Verdict, cards: &[Card<'v>]) -> Timeline
         lanes = lanes.max(lane + 1);
         ticks.push(Tick { number: card.number, left: percent(left), lane, indication: card.indication });
     }
-    Timeline { stretches, ticks, lanes }
+    Timeline { recording, stretches, ticks, lanes }
 }
 
 fn percent(share: f64) -> String {

@@ -123,6 +123,7 @@ impl Translator {
                 .map(|id| self.data_types.get(id).map_or_else(|| id.to_owned(), |name| format!("{name}（{id}）")))
                 .collect::<Vec<_>>()
                 .join("、"),
+            "families" => value.split(", ").map(family_in_chinese).collect::<Vec<_>>().join("、"),
             "phase" => value.split(", ").map(phase_in_chinese).collect::<Vec<_>>().join("、"),
             "said" => {
                 let said = |part: &str| self.chinese(part).unwrap_or_else(|| part.to_owned());
@@ -134,12 +135,14 @@ impl Translator {
                 "twice" => "2次".to_owned(),
                 more => more.replace(" times", "次"),
             },
-            "family" => {
-                word(&format!("family.{value}")).map_or_else(|| value.to_owned(), |(_, chinese)| chinese.to_owned())
-            }
+            "family" => family_in_chinese(value),
             _ => value.to_owned(),
         }
     }
+}
+
+fn family_in_chinese(name: &str) -> String {
+    word(&format!("family.{name}")).map_or_else(|| name.to_owned(), |(_, chinese)| chinese.to_owned())
 }
 
 fn phase_in_chinese(name: &str) -> String {

@@ -216,6 +216,15 @@ pub(super) const SENTENCES: &[(&str, &str)] = &[
         "{count} bytes of the recording at offset {offset} cannot be read: {why}",
         "记录在偏移{offset}处有{count}字节无法读取：{why}",
     ),
+    // --- against a baseline
+    ("the baseline did not see everything of: {families}", "基线未能完整监测：{families}"),
+    ("the new run did not see everything of: {families}", "新的运行未能完整监测：{families}"),
+    ("phase {phase} was part of the baseline and not of the new run", "阶段{phase}在基线中有，在新的运行中没有"),
+    ("phase {phase} is part of the new run and was not of the baseline", "阶段{phase}在新的运行中有，在基线中没有"),
+    (
+        "another program answered over the Unix socket {name}: what it had read for the app is not seen",
+        "另一程序通过Unix套接字{name}作了应答：它替应用读取了什么无法看到",
+    ),
     ("process {pid} acted through {what}, which the probes cannot see", "进程{pid}通过{what}行事，探针无法看到"),
     ("more processes acted in ways the probes cannot see", "还有其他进程以探针无法看到的方式行事"),
     (

@@ -279,6 +279,46 @@ pub(in crate::host::report) const WORDS: &[(&str, &str, &str)] = &[
     ("probe.denied", "denied", "被拒绝"),
     ("probe.absent", "absent", "不存在"),
     // notices
+    // several recordings
+    ("scenes.title", "Recordings told together", "合并说明的各次记录"),
+    (
+        "scenes.lead",
+        "A finding of any of them is a finding. What one of them could not see, no other makes up for.",
+        "任何一次记录中的发现均计入结论；某次记录未能看到的内容，其他记录无法弥补。",
+    ),
+    ("scenes.recording", "Recording", "记录"),
+    ("scenes.by_itself", "By itself", "单独结论"),
+    // against a baseline
+    ("baseline.title", "Against the baseline", "与基线的差异"),
+    ("baseline.new", "Something is there that the baseline does not have", "出现了基线中没有的内容"),
+    ("baseline.nothing", "Nothing new", "没有新增内容"),
+    ("baseline.unsure", "Nothing new was seen, but not everything was", "未见新增内容，但并非全部内容都被监测到"),
+    ("baseline.against", "Baseline:", "基线："),
+    ("baseline.doubts", "What makes it doubtful", "存疑之处"),
+    ("baseline.same", "flows are the same", "条数据流没有变化"),
+    ("baseline.change", "Change", "变化"),
+    ("baseline.what", "What", "内容"),
+    ("baseline.before", "Before", "此前次数"),
+    ("baseline.after", "Now", "现在次数"),
+    ("baseline.was", "was:", "此前："),
+    ("baseline.new_finding", "New finding", "新增发现"),
+    ("baseline.gone_finding", "Gone finding", "已消失的发现"),
+    ("baseline.new_flow", "New flow", "新增数据流"),
+    ("baseline.changed_flow", "Changed flow", "有变化的数据流"),
+    ("baseline.gone_flow", "Gone flow", "已消失的数据流"),
+    ("baseline.new_tie", "Newly tied by the window", "新出现的时间关联"),
+    // permissions
+    ("permissions.title", "Permissions that open personal data", "可访问个人信息的权限"),
+    (
+        "permissions.lead",
+        "What the manifest asks for. Asking is no collection: the app may never use it. Whether the terms declare the data, and whether it was read in this run, stands beside it.",
+        "清单文件中申请的权限。申请权限不等于收集：应用可能从未使用。旁边列出声明是否涵盖该信息，以及本次运行中是否读取。",
+    ),
+    ("permissions.permission", "Permission", "权限"),
+    ("permissions.opens", "Opens", "可访问的信息"),
+    ("permissions.up_to", "on devices up to API level", "仅适用于API级别不高于"),
+    ("permissions.read", "read in this run", "本次运行中读取"),
+    ("permissions.not_read", "not read in this run", "本次运行中未读取"),
     ("notices.title", "Worth knowing", "其他提示"),
     // foot
     (

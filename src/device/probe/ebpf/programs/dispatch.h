@@ -157,6 +157,7 @@ int system_call_exit(__u64 *context)
 	s->task = (__u64)task;
 	s->step = 0;
 	s->found_steps = 0;
+	s->peer_steps = 0;
 	s->aggregated = 0;
 	if (take_arguments(s, context[0], task)) {
 		operation = OPERATION_COMPAT;

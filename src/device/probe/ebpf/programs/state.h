@@ -35,8 +35,10 @@ struct scratch {
 	__u32 step;          /* transfer: which descriptor of the call is next */
 	__u32 aggregated;    /* transfer: something was added to a total */
 	__u32 found_steps;   /* transfer: bit N: the descriptor of step N was looked up in the kernel's table */
+	__u32 peer_steps;    /* transfer: bit N: the peer of the stream of step N was looked for */
 	__s32 fd;            /* transfer: the descriptor in hand */
 	__u32 outward;       /* transfer: bytes leave the process */
+	__u32 pad;
 	__u64 moved;         /* transfer: bytes, before this call, that had gone this way */
 	__u64 bytes;         /* transfer: bytes of this call */
 	__s64 message;       /* payload: which message of the call is next */
@@ -108,7 +110,7 @@ struct {
 
 struct {
 	MAP_NUMBER(type, MAP_PROGRAM_ARRAY);
-	MAP_NUMBER(max_entries, 16);
+	MAP_NUMBER(max_entries, PROGRAM_COUNT);
 	MAP_TYPE(key, __u32);
 	MAP_TYPE(value, __u32);
 } handlers SECTION(".maps");
@@ -162,6 +164,23 @@ struct {
 	MAP_TYPE(key, struct descriptor_key);
 	MAP_TYPE(value, struct unix_names);
 } unix_socket_names SECTION(".maps");
+
+/*
+ * Peers of unconnected datagram sockets whose totals were told when the socket turned to another one. So a socket that
+ * turns between two peers with each datagram makes one record for each of them, and not one for each datagram.
+ */
+struct told_peer {
+	__u64 handle;
+	__u32 tgid;
+	__u32 pad;
+	struct socket_end peer;
+};
+struct {
+	MAP_NUMBER(type, MAP_LRU_HASH);
+	MAP_NUMBER(max_entries, 4096);
+	MAP_TYPE(key, struct told_peer);
+	MAP_TYPE(value, __u8);
+} told_peers SECTION(".maps");
 
 /* Processes that something was told about once: key is 2 * tgid + what, value the start time. */
 struct {

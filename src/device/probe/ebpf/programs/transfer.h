@@ -5,6 +5,7 @@
 
 #define MAP_ANONYMOUS_MEMORY 0x20
 #define MESSAGE_PEEK 2
+#define MESSAGE_FAST_OPEN 0x20000000
 #define MESSAGES_MAX 64 /* messages of one call whose sizes are summed */
 #define PAYLOAD_MESSAGES_MAX 16 /* messages of one call that are looked at; tail calls allow 33 */
 #define PARTS_MAX 8
@@ -67,11 +68,21 @@ INLINE bool transfer_step(struct scratch *s)
 	}
 }
 
+/* Sending asked for a connection, which is under way; nothing was sent yet. */
+INLINE bool transfer_connects(struct scratch *s)
+{
+	return s->result == ERROR_IN_PROGRESS &&
+	       ((s->operation == OPERATION_SENDTO && s->arguments[3] & MESSAGE_FAST_OPEN) ||
+		(s->operation == OPERATION_SENDMSG && s->arguments[2] & MESSAGE_FAST_OPEN));
+}
+
 /* Whether the call moved anything that counts. */
 INLINE bool transfer_counts(struct scratch *s)
 {
 	__u32 operation = s->operation;
 
+	if (transfer_connects(s))
+		return 1;
 	/* Addresses are beyond the range of errors, but can look negative. */
 	if (s->result < 0 && s->result >= -4095)
 		return 0;
@@ -93,6 +104,8 @@ INLINE __u64 transfer_bytes(struct scratch *s)
 {
 	__u64 bytes = 0;
 
+	if (s->result == ERROR_IN_PROGRESS)
+		return 0;
 	if (s->operation != OPERATION_SENDMMSG && s->operation != OPERATION_RECVMMSG)
 		return s->result;
 #pragma clang loop unroll(disable)
@@ -116,7 +129,7 @@ int transfer(__u64 *context)
 
 	if (!s)
 		return 0;
-	if (s->step == 0 && s->found_steps == 0) {
+	if (s->step == 0 && s->found_steps == 0 && s->peer_steps == 0) {
 		if (!transfer_counts(s)) {
 			COUNT(PROGRAM_TRANSFER, filtered);
 			return 0;
@@ -145,7 +158,13 @@ int transfer(__u64 *context)
 		tail_call(context, &handlers, PROGRAM_DESCRIPTOR_FOUND);
 	}
 #endif
-	if (entry && entry->kind != DESCRIPTOR_IGNORED) {
+	if (entry && entry->kind == DESCRIPTOR_SOCKET && entry->type == SOCKET_STREAM && !entry->connected &&
+	    is_inet(entry->family) && !(s->peer_steps >> s->step & 1)) {
+		s->peer_steps |= 1 << s->step;
+		/* It finds out who the peer is, and comes back here. */
+		tail_call(context, &handlers, PROGRAM_SOCKET_PEER);
+	}
+	if (entry && entry->kind != DESCRIPTOR_IGNORED && s->result != ERROR_IN_PROGRESS) {
 		s->aggregated = 1;
 		if (s->operation == OPERATION_MMAP) {
 			entry->flags |= RECORD_FLAG_MAPPED;
@@ -185,6 +204,67 @@ done:
 		COUNT(PROGRAM_TRANSFER, aggregated);
 	else
 		COUNT(PROGRAM_TRANSFER, filtered);
+	return 0;
+}
+
+/*
+ * A stream that no call was seen to connect moves bytes, or has asked for a connection while sending (TCP fast open; a
+ * ring can connect a socket too): tells that it is connected now.
+ */
+SECTION(ON_SYSTEM_CALL)
+int socket_peer(__u64 *context)
+{
+	struct scratch *s = scratch_of(ENTRY_SYSTEM_CALL);
+	struct descriptor *entry;
+	struct descriptor *fresh;
+	struct socket_body *body;
+	__u64 name = 0;
+	__u32 name_length = 0;
+	__u16 flags = 0;
+
+	if (!s)
+		return 0;
+	fresh = descriptor_begin(s, s->fd, DESCRIPTOR_SOCKET);
+	entry = descriptor_of(&s->key);
+	if (!entry)
+		goto back;
+#if CANDOR_KERNEL_OBJECTS
+	socket_facts(s, fresh, task_file(task_of(s), s->fd));
+#else
+	fresh->family = entry->family;
+	fresh->type = entry->type;
+	fresh->protocol = entry->protocol;
+	fresh->local = entry->local;
+#endif
+	if (!fresh->connected) {
+		if (s->operation == OPERATION_SENDMSG) {
+			struct message_header header = {};
+
+			read_user(&header, sizeof(header), (void *)s->arguments[1]);
+			name = header.name;
+			name_length = header.name_length;
+		} else if (s->operation == OPERATION_SENDTO) {
+			name = s->arguments[4];
+			name_length = s->arguments[5];
+		}
+		read_address(&fresh->remote, 0, name, name_length);
+		fresh->connected = is_inet(fresh->remote.family);
+		flags = RECORD_FLAG_USER_MEMORY;
+	}
+	if (!fresh->connected || fresh->type != SOCKET_STREAM || !is_inet(fresh->family))
+		goto back;
+	COUNT(PROGRAM_SOCKET_PEER, seen);
+	entry->local = fresh->local;
+	entry->remote = fresh->remote;
+	entry->connected = 1;
+	body = record_begin(s, RECORD_SOCKET_CONNECT, flags, sizeof(*body));
+	body->result = s->result < 0 ? s->result : 0;
+	body->fd = s->fd;
+	body->handle = entry->handle;
+	socket_body_ends(body, entry);
+	record_end(s, PROGRAM_SOCKET_PEER);
+back:
+	tail_call(context, &handlers, PROGRAM_TRANSFER);
 	return 0;
 }
 
@@ -340,6 +420,49 @@ INLINE void segment_buffer(struct scratch *s, __u64 buffer, __u64 length)
 }
 
 /*
+ * An unconnected datagram socket has just sent to `named`: when that is another peer than before, tells
+ * what went to the one before, because totals name one peer. A peer is told of so once: what goes to it later counts for
+ * the peer that the next totals name.
+ */
+INLINE void peer_left(struct scratch *s, struct descriptor *entry, const struct socket_end *named)
+{
+	struct told_peer told;
+	struct socket_totals_body *body;
+	__u8 yes = 1;
+	__u64 before[3];
+	__u64 now[3];
+
+	if (entry->remote.port == PORT_DNS || !s->moved)
+		return;
+	__builtin_memcpy(before, &entry->remote, sizeof(before));
+	__builtin_memcpy(now, named, sizeof(now));
+	if (before[0] == now[0] && before[1] == now[1] && before[2] == now[2])
+		return;
+	__builtin_memset(&told, 0, sizeof(told));
+	told.handle = entry->handle;
+	told.tgid = s->tgid;
+	told.peer = entry->remote;
+	if (map_update(&told_peers, &told, &yes, UPDATE_NEW_ONLY) != 0)
+		return;
+	COUNT(PROGRAM_SOCKET_PAYLOAD, seen);
+	/* The address was read from the app's memory after the call. */
+	body = record_begin(s, RECORD_SOCKET_TOTALS, RECORD_FLAG_USER_MEMORY, sizeof(*body));
+	body->family = entry->family;
+	body->type = entry->type;
+	body->protocol = entry->protocol;
+	body->local = entry->local;
+	body->remote = entry->remote;
+	body->totals.handle = entry->handle;
+	body->totals.bytes_in = entry->bytes_in;
+	/* Without this message, which is counted already, and those that follow it in the call. */
+	body->totals.bytes_out = s->moved;
+	body->totals.calls_in = entry->calls_in;
+	body->totals.calls_out = s->message ? entry->calls_out : entry->calls_out - 1;
+	body->totals.fd = s->fd;
+	record_end(s, PROGRAM_SOCKET_PAYLOAD);
+}
+
+/*
  * The payload of one message, where it tells a name. A call with several messages comes here once for each, by tail
  * call, since a loop around all of this is more than the verifier follows.
  */
@@ -402,8 +525,12 @@ int socket_payload(__u64 *context)
 	named = entry->remote;
 	if (entry->type == SOCKET_DATAGRAM && name && name_length) {
 		read_address(&named, 0, name, name_length);
-		if (!entry->connected && is_inet(named.family))
+		/* Whoever writes to a socket is its peer only as long as the socket has not written to anybody. */
+		if (!entry->connected && is_inet(named.family) && (s->outward || !entry->bytes_out)) {
+			if (s->outward && is_inet(entry->remote.family))
+				peer_left(s, entry, &named);
 			entry->remote = named;
+		}
 	}
 	wanted = length;
 	if (entry->role == SOCKET_ROLE_RESOLVER) {

@@ -26,7 +26,7 @@ const CREATE_FLAGS: u32 = 0o1101;
 const CLOSE_RANGE_ON_EXEC: u64 = 4;
 const SET_NAME: u64 = 15;
 const MAP_ANONYMOUS: u64 = 0x20;
-const IN_PROGRESS: i64 = -115;
+pub(super) const IN_PROGRESS: i64 = -115;
 const AGAIN: i64 = -11;
 
 /// A call that a thread is in.

@@ -3,7 +3,7 @@
 use super::super::super::record_layout::{
     HeaderFields, RecordBuilder, record_flag, record_kind, segment_tag, socket_totals_body, totals_body,
 };
-use super::sockets::Socket;
+use super::sockets::{End, Socket};
 
 /// What is open under a descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,19 @@ impl Descriptor {
             builder = unix_names(builder, socket);
         }
         Some(builder.finish())
+    }
+
+    /// What had gone to a peer of an unconnected datagram socket before `bytes_out` became more, as totals.
+    pub(super) fn record_of_peer(&self, header: &HeaderFields, fd: i32, peer: End, bytes_out: u64) -> Option<Vec<u8>> {
+        let Object::Socket(socket) = &self.object else { return None };
+        let socket = Socket { remote: peer, ..(**socket).clone() };
+        let [bytes_in, _, calls_in, calls_out] = self.totals;
+        let then = Self {
+            object: Object::Socket(Box::new(socket)),
+            totals: [bytes_in, bytes_out, calls_in, calls_out.saturating_sub(1).max(1)],
+            ..self.clone()
+        };
+        then.record(header, fd, false)
     }
 
     /// The socket, if it is one.

@@ -1,5 +1,6 @@
 //! Ends of sockets: what the kernel says of a socket, or what the app said.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
 use super::super::super::record_layout::{socket_end, u16_at};
@@ -17,6 +18,8 @@ pub(super) const PORT_DNS: u16 = 53;
 pub(super) const STREAM_PREFIX_MAX: u64 = 4096;
 /// The socket of the system's resolver.
 const RESOLVER_SOCKET: &[u8] = b"/dev/socket/dnsproxyd";
+/// Peers of one socket that are remembered as told: when there are more, some are told again.
+const TOLD_PEERS_MAX: usize = 1024;
 /// The longest name of a Unix socket.
 const UNIX_NAME_MAX: usize = 108;
 // Options of the level SOL_SOCKET, from include/uapi/asm-generic/socket.h.
@@ -91,6 +94,8 @@ pub(super) struct Socket {
     pub(super) connected: bool,
     /// How many of the first bytes sent are still to be looked at.
     pub(super) prefix_left: u64,
+    /// Of an unconnected datagram socket: peers whose totals were told when it turned to another one.
+    pub(super) told_peers: HashSet<[u8; socket_end::SIZE]>,
 }
 
 impl Socket {
@@ -125,7 +130,7 @@ impl Socket {
     }
 
     pub(super) fn is_inet(&self) -> bool {
-        matches!(self.family, FAMILY_INET | FAMILY_INET6)
+        is_inet(self.family)
     }
 
     pub(super) fn is_unix(&self) -> bool {
@@ -139,6 +144,29 @@ impl Socket {
 
     pub(super) fn is_datagram(&self) -> bool {
         self.kind == TYPE_DATAGRAM
+    }
+
+    /// The socket has no peer yet, as far as is known, and cannot move a byte without one.
+    pub(super) fn needs_peer(&self) -> bool {
+        self.is_inet() && self.kind == TYPE_STREAM && !self.connected
+    }
+
+    /// An unconnected datagram socket sends to this peer, or gets something from it. Gives the peer that it has sent to
+    /// before, when that is another one that nothing was told of yet: totals name one peer, so those of the one before
+    /// are told now. One is told of so once, or two peers in turn would make a record of each datagram.
+    pub(super) fn turn_to(&mut self, named: &End, outward: bool, sent_before: u64) -> Option<End> {
+        // Whoever writes to a socket is its peer only as long as the socket has not written to anybody.
+        if self.connected || !is_inet(named.family()) || !(outward || sent_before == 0) || self.remote == *named {
+            return None;
+        }
+        let left = std::mem::replace(&mut self.remote, named.clone());
+        if !outward || sent_before == 0 || !is_inet(left.family()) || left.port() == PORT_DNS {
+            return None;
+        }
+        if self.told_peers.len() >= TOLD_PEERS_MAX {
+            self.told_peers.clear();
+        }
+        self.told_peers.insert(left.bytes).then_some(left)
     }
 
     /// From now on its first bytes are looked at, if it is a stream over the network.
@@ -160,6 +188,10 @@ impl Socket {
                 self.remote.port() == PORT_DNS || (outward && self.prefix_left > 0)
             }
     }
+}
+
+fn is_inet(family: u16) -> bool {
+    matches!(family, FAMILY_INET | FAMILY_INET6)
 }
 
 /// The length in front of an address that the kernel has filled in.
@@ -196,6 +228,23 @@ mod tests {
         let asked = Socket::ask(&OwnedFd::from(listener)).unwrap();
         assert!(!asked.connected && asked.local.port() != 0);
         assert_eq!(Socket::ask(&OwnedFd::from(std::fs::File::open("/dev/null").unwrap())), None);
+    }
+
+    #[test]
+    fn the_peer_that_a_datagram_socket_leaves_is_told_once() {
+        let end = |last: u8, port: u8| End::parse(&[2, 0, 0, port, 192, 0, 2, last]);
+        let mut socket = Socket::of_arguments(&[2, 2, 17, 0, 0, 0]);
+        assert_eq!(socket.turn_to(&end(1, 99), true, 0), None, "the first");
+        assert_eq!(socket.turn_to(&end(1, 99), true, 5), None, "the same");
+        assert_eq!(socket.turn_to(&end(2, 99), true, 10), Some(end(1, 99)));
+        assert_eq!(socket.turn_to(&end(1, 99), true, 15), Some(end(2, 99)));
+        assert_eq!(socket.turn_to(&end(2, 99), true, 20), None, "told already");
+        assert_eq!(socket.turn_to(&end(3, 99), false, 25), None, "an answer");
+        assert_eq!(socket.remote, end(2, 99), "who answers does not become the peer");
+        assert_eq!(socket.turn_to(&end(1, 53), true, 25), None);
+        assert_eq!(socket.turn_to(&end(4, 99), true, 30), None, "what went to a name server is told by its messages");
+        let mut server = Socket::of_arguments(&[2, 2, 17, 0, 0, 0]);
+        assert_eq!((server.turn_to(&end(1, 99), false, 0), server.remote), (None, end(1, 99)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::super::super::record_layout::{
     socket_payload_body,
 };
 use super::super::system::read_memory;
-use super::calls::{Call, fd_of, kernel_path};
+use super::calls::{Call, IN_PROGRESS, fd_of, kernel_path};
 use super::descriptors::{Descriptor, Object, unix_names};
 use super::memory::{Message, gather, number_at};
 use super::sockets::{End, PORT_DNS, Socket, address_length};
@@ -13,6 +13,7 @@ use super::{PROC, Tracer};
 use crate::call_filter::Operation;
 
 const MESSAGE_PEEK: u64 = 2;
+const MESSAGE_FAST_OPEN: u64 = 0x2000_0000;
 /// Messages of one call whose sizes are summed, and which are looked at.
 const MESSAGES_MAX: u64 = 64;
 /// The most bytes of a payload.
@@ -46,6 +47,17 @@ impl Call {
             Operation::CopyFileRange | Operation::Splice => vec![(fd_of(first), false), (fd_of(third), true)],
             _ => Vec::new(),
         }
+    }
+
+    /// Sending asked for a connection, which is under way; nothing was sent yet.
+    fn only_connects(&self, result: i64) -> bool {
+        let [_, _, third, fourth, ..] = self.arguments;
+        let flags = match self.operation {
+            Operation::SendTo => fourth,
+            Operation::SendMessage => third,
+            _ => 0,
+        };
+        result == IN_PROGRESS && flags & MESSAGE_FAST_OPEN != 0
     }
 
     /// Looking at what waits is not receiving it: it will be received again.
@@ -102,14 +114,7 @@ impl Tracer {
             let is_named = !socket.is_unix() || !socket.local.name.is_empty() || !socket.remote.name.is_empty();
             // Of a pair of sockets without names there is nothing to tell but how much went through it.
             if socket.connected && is_named {
-                let record = RecordBuilder::new(&header, record_kind::SOCKET_CONNECT, flags, socket_body::SIZE)
-                    .body(socket_body::HANDLE, &handle.to_le_bytes())
-                    .body(socket_body::FD, &fd.to_le_bytes())
-                    .body(socket_body::FAMILY, &socket.family.to_le_bytes())
-                    .body(socket_body::TYPE, &socket.kind.to_le_bytes())
-                    .body(socket_body::PROTOCOL, &socket.protocol.to_le_bytes())
-                    .body(socket_body::LOCAL, &socket.local.bytes)
-                    .body(socket_body::REMOTE, &socket.remote.bytes);
+                let record = connection(&header, flags, &socket, handle, fd, 0);
                 self.outbox.push(&unix_names(record, &socket).finish(), header.sessions);
             }
             object = Object::Socket(Box::new(socket));
@@ -117,10 +122,42 @@ impl Tracer {
         self.descriptors.insert((header.tgid, fd), Descriptor::new(object, handle));
     }
 
+    /// A stream that no call was seen to connect moves bytes, or has asked for a connection while sending (TCP fast open):
+    /// tells that it is connected now.
+    fn tell_peer(&mut self, header: &HeaderFields, call: &Call, fd: i32, result: i64) {
+        let place = (header.tgid, fd);
+        let known =
+            self.descriptors.get_mut(&place).and_then(|entry| Some((entry.handle, entry.socket_mut()?.clone())));
+        let Some((handle, known)) = known.filter(|(_, socket)| socket.needs_peer()) else { return };
+        let mut flags = 0;
+        let asked = self.ask_socket(header.tgid, fd).unwrap_or_default();
+        let socket = if asked.connected {
+            Socket { prefix_left: known.prefix_left, ..asked }
+        } else {
+            // While the connection is under way the kernel names no peer.
+            let name = named(header.tid, &message_of(header.tid, call, 0));
+            let Some(remote) = name.filter(|end| matches!(end.family(), 2 | 10)) else { return };
+            flags = record_flag::USER_MEMORY;
+            Socket { remote, connected: true, ..known }
+        };
+        let record = connection(header, flags, &socket, handle, fd, result);
+        self.outbox.push(&unix_names(record, &socket).finish(), header.sessions);
+        if let Some(kept) = self.descriptors.get_mut(&place).and_then(Descriptor::socket_mut) {
+            *kept = socket;
+        }
+    }
+
     /// A call that moves bytes has ended.
     pub(super) fn transferred(&mut self, header: &HeaderFields, call: &Call, result: i64) {
+        let only_connects = call.only_connects(result);
         // Addresses are beyond the range of errors, but can look negative.
-        if (-4095..0).contains(&result) {
+        if (-4095..0).contains(&result) && !only_connects {
+            return;
+        }
+        for (fd, _) in call.steps() {
+            self.tell_peer(header, call, fd, result.min(0));
+        }
+        if only_connects {
             return;
         }
         let (pid, thread) = (header.tgid, header.tid);
@@ -161,11 +198,17 @@ impl Tracer {
             let messages = if counted { messages.clone() } else { vec![message_of(thread, call, bytes)] };
             let mut at = moved;
             let mut records = Vec::new();
+            let mut left = Vec::new();
             for message in &messages {
+                let named = socket.is_datagram().then(|| named(thread, message)).flatten();
+                if let Some(peer) = named.as_ref().and_then(|named| socket.turn_to(named, outward, at)) {
+                    left.push((peer, at));
+                }
                 let place = Place { fd, handle, outward, offset: at };
-                records.extend(payload(header, call, socket, message, &place));
+                records.extend(payload(header, call, socket, message, named, &place));
                 at = at.saturating_add(message.moved);
             }
+            records.extend(left.into_iter().filter_map(|(peer, sent)| entry.record_of_peer(header, fd, peer, sent)));
             records.into_iter().for_each(|record| self.outbox.push(&record, header.sessions));
         }
         if aggregated {
@@ -173,6 +216,19 @@ impl Tracer {
             self.outbox.account.aggregated += 1;
         }
     }
+}
+
+/// The record of a connection that was not made by `connect(2)`, or before it was seen.
+fn connection(header: &HeaderFields, flags: u16, socket: &Socket, handle: u64, fd: i32, result: i64) -> RecordBuilder {
+    RecordBuilder::new(header, record_kind::SOCKET_CONNECT, flags, socket_body::SIZE)
+        .body(socket_body::RESULT, &result.to_le_bytes())
+        .body(socket_body::HANDLE, &handle.to_le_bytes())
+        .body(socket_body::FD, &fd.to_le_bytes())
+        .body(socket_body::FAMILY, &socket.family.to_le_bytes())
+        .body(socket_body::TYPE, &socket.kind.to_le_bytes())
+        .body(socket_body::PROTOCOL, &socket.protocol.to_le_bytes())
+        .body(socket_body::LOCAL, &socket.local.bytes)
+        .body(socket_body::REMOTE, &socket.remote.bytes)
 }
 
 /// What a call with one message moves. `parts` is 0 when its second argument is the buffer itself.
@@ -192,6 +248,14 @@ fn message_of(thread: u32, call: &Call, bytes: u64) -> Message {
     Message { moved: bytes, ..message }
 }
 
+/// The address that goes with a message.
+fn named(thread: u32, message: &Message) -> Option<End> {
+    (message.name != 0 && message.name_length != 0).then(|| {
+        let length = address_length(&message.name_length.to_le_bytes());
+        End::parse(&read_memory(thread, message.name, length))
+    })
+}
+
 /// Where bytes go.
 struct Place {
     fd: i32,
@@ -207,16 +271,10 @@ fn payload(
     call: &Call,
     socket: &mut Socket,
     message: &Message,
+    named: Option<End>,
     place: &Place,
 ) -> Option<Vec<u8>> {
-    let mut named = socket.remote.clone();
-    if socket.is_datagram() && message.name != 0 && message.name_length != 0 {
-        let length = address_length(&message.name_length.to_le_bytes());
-        named = End::parse(&read_memory(header.tid, message.name, length));
-        if !socket.connected && matches!(named.family(), 2 | 10) {
-            socket.remote = named.clone();
-        }
-    }
+    let named = named.unwrap_or_else(|| socket.remote.clone());
     let mut wanted = message.moved;
     let purpose = if socket.is_resolver() {
         payload_purpose::RESOLVER
