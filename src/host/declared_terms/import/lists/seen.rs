@@ -10,6 +10,11 @@ use crate::host::ontology::{DataName, Ontology, TextKey, name_key};
 pub(super) const PIECES: &[char] =
     &['、', '/', '／', ',', '，', ';', '；', ':', '：', '(', ')', '（', '）', '|', '｜', '。', '\n', ' '];
 
+/// A piece without the number of an entry: "1.相册".
+fn numberless(key: &str) -> &str {
+    key.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.')
+}
+
 /// A text and what was found in it so far.
 pub(super) struct Seen<'t> {
     text: &'t str,
@@ -53,18 +58,25 @@ impl<'t> Seen<'t> {
 
     /// Whether it names data, or lists something that is data by a short name: "短信" alone, not within other words.
     pub(super) fn lists_data(&self) -> bool {
-        self.names_data() || self.text.split(PIECES).any(|piece| !piece.is_empty() && self.is_data(&name_key(piece)))
+        self.names_data() || self.text.split(PIECES).any(|piece| self.is_data(numberless(&name_key(piece))))
     }
 
     fn is_data(&self, key: &str) -> bool {
-        matches!(self.ontology.data_types.named(key), Some(DataName::Type(_) | DataName::OtherSystem))
+        !key.is_empty()
+            && matches!(self.ontology.data_types.named(key), Some(DataName::Type(_) | DataName::OtherSystem))
     }
 
     /// What it names, as keys: data, wherever it stands, and each piece that says SDK.
     pub(super) fn names(&self) -> Vec<String> {
         let mut names = data::names_in(self.key(), &self.ontology.data_types);
-        let keys = self.text.split(PIECES).filter(|piece| !piece.is_empty() && !is_package(piece)).map(name_key);
-        names.extend(keys.filter(|key| key.contains("sdk") || self.is_data(key)));
+        for key in self.text.split(PIECES).filter(|piece| !is_package(piece)).map(name_key) {
+            // "360SDK" is a name with its number.
+            if key.contains("sdk") {
+                names.push(key);
+            } else if self.is_data(numberless(&key)) {
+                names.push(numberless(&key).to_owned());
+            }
+        }
         names
     }
 }
