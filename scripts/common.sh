@@ -80,3 +80,23 @@ need_rust() {
     fi
     command -v cc >/dev/null || need_packages cc=gcc
 }
+
+# need_cross_compiler MACHINE: sets PATH and the variables of cargo and rustc so that both build for another machine. The standard
+# library has to be that of exactly this compiler, and both come from Debian; the rustup on PATH has none for it.
+need_cross_compiler() {
+    local architecture
+    case $1 in
+    aarch64) architecture=arm64 ;;
+    *) die "nothing is known about building for $1" ;;
+    esac
+    if ! { command -v "$1-linux-gnu-gcc" && [ -x /usr/bin/rustc ] && [ -d "/usr/lib/rustlib/$1-unknown-linux-gnu/lib" ]; } >/dev/null; then
+        [ "$(id -u)" -eq 0 ] || die "building for $1 needs Debian packages: run scripts/build-device $1 once as root"
+        dpkg --print-foreign-architectures | grep -qx "$architecture" || dpkg --add-architecture "$architecture"
+        install_packages rustc-web cargo-web "libstd-rust-web-dev:$architecture" "gcc-$1-linux-gnu" "libc6-dev-$architecture-cross"
+    fi
+    export PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc
+    local linker
+    linker=CARGO_TARGET_$(tr '[:lower:]-' '[:upper:]_' <<<"$1-unknown-linux-gnu")_LINKER
+    export "$linker=$1-linux-gnu-gcc"
+    unset RUSTUP_TOOLCHAIN
+}

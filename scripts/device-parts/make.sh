@@ -33,10 +33,10 @@ unpack() (
     rm -f ./*.deb download.log
 )
 
-# use_suite SUITE: sets `apt_options` so that apt looks into another release of Debian, without changing what is set up here.
+# use_suite SUITE ARCHITECTURE: sets `apt_options` so that apt looks into another release of Debian, without changing what is set up here.
 # The mirror is the one that this machine's own apt uses.
 use_suite() {
-    local directory=$cache/apt-$1 uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    local directory=$cache/apt-$1-$2 uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     uri=$(apt-get indextargets 'Created-By: Packages' --format '$(REPO_URI) $(RELEASE)' |
         awk '$2 !~ /-/ && $1 !~ /security/ { print $1; exit }')
     [ -n "$uri" ] || die "apt has no source of Debian packages, so the kernel of $1 cannot be had"
@@ -45,7 +45,8 @@ use_suite() {
     echo "deb [signed-by=$keyring] $uri $1 main" >"$directory/sources.list"
     apt_options=(-o "Dir::Etc::sourcelist=$directory/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o "Dir::State::Lists=$directory/lists" -o "Dir::Cache=$directory" -o Dir::State::status=/dev/null
-        -o APT::Sandbox::User=root -o Acquire::Languages=none)
+        -o APT::Sandbox::User=root -o Acquire::Languages=none
+        -o "APT::Architecture=$2" -o "APT::Architectures=$2")
     step "asking Debian what its release $1 has"
     apt-get "${apt_options[@]}" update >"$directory/log" 2>&1 || {
         cat "$directory/log" >&2
@@ -69,22 +70,36 @@ decompressed_kernel() {
     return 1
 }
 
+# shellcheck source-path=SCRIPTDIR source=android-kernel.sh
+. "$parts/android-kernel.sh"
+
 # fetch_kernel [SUITE]: sets `kernel` to a directory with vmlinux and modules/, of this machine's own release of Debian or of
 # another. Fetched once; remove the directory for a newer one.
 fetch_kernel() {
-    local suite=${1:-} prefix
+    local suite=${1:-} prefix architecture=amd64
+    case $suite in
+    android | android-no-btf)
+        [ "$machine" = x86_64 ] || die "the kernel $suite is built for x86_64 only"
+        build_android_kernel "$suite"
+        return
+        ;;
+    esac
     prefix=linux-${suite:+$suite-}
+    if [ "$machine" = aarch64 ]; then
+        architecture=arm64
+        prefix=arm64-${suite:=bookworm}-
+    fi
     mkdir -p "$cache"
     kernel=$(find "$cache" -maxdepth 1 -name "$prefix[0-9]*" | sort -V | tail -n 1)
     [ -z "$kernel" ] || return 0
     { command -v apt-get && command -v dpkg-deb; } >/dev/null ||
-        die "the device's kernel is Debian's package linux-image-amd64, and there is no apt-get or dpkg-deb to fetch it with"
+        die "the device's kernel is Debian's package linux-image-$architecture, and there is no apt-get or dpkg-deb to fetch it with"
     need xz=xz-utils zstd=zstd
     local package packages version work image module pattern apt_options=()
-    [ -z "$suite" ] || use_suite "$suite"
+    [ -z "$suite" ] || use_suite "$suite" "$architecture"
     pattern='s/^ *Depends: \(linux-image-[0-9].*\)/\1/p'
-    package=$(apt-cache "${apt_options[@]}" depends linux-image-amd64 2>/dev/null | sed -n "$pattern" | head -n 1)
-    [ -n "$package" ] || die "apt knows no package linux-image-amd64; try: apt-get update (Debian's amd64 main archive has it)"
+    package=$(apt-cache "${apt_options[@]}" depends "linux-image-$architecture" 2>/dev/null | sed -n "$pattern" | head -n 1)
+    [ -n "$package" ] || die "apt knows no package linux-image-$architecture; try: apt-get update (Debian's main archive has it)"
     version=${package#linux-image-}
     # From Linux 7 on the image is a package that only names others.
     mapfile -t packages < <(apt-cache "${apt_options[@]}" depends "$package" | sed -n "s/^ *Depends: \(linux-[a-z]*-$version\)\$/\1/p")
@@ -94,7 +109,12 @@ fetch_kernel() {
     step "unpacking the kernel"
     image=$(find "$work/unpacked" -name 'vmlinuz*' -type f | head -n 1)
     [ -n "$image" ] || die "$package has no kernel image where it is looked for"
-    decompressed_kernel "$image" "$work/vmlinux" || die "no kernel was found inside $package, which is not packed as expected"
+    if [ "$architecture" = arm64 ]; then
+        # Not compressed, and not an ELF file.
+        cp "$image" "$work/vmlinux"
+    else
+        decompressed_kernel "$image" "$work/vmlinux" || die "no kernel was found inside $package, which is not packed as expected"
+    fi
     mkdir "$work/modules"
     while read -r module parameters; do
         image=$(find "$work/unpacked" "(" -name "$module.ko" -o -name "$module.ko.xz" -o -name "$module.ko.zst" ")" | head -n 1)
@@ -124,33 +144,56 @@ fetch_kernel() {
 # fetch_busybox: sets `busybox` to a static busybox. Unpacked, because the dynamic one may be installed.
 fetch_busybox() {
     busybox=$cache/busybox
+    [ "$machine" = x86_64 ] || busybox+=-$machine
     [ -x "$busybox" ] && return
     local work
     work=$(mktemp -d "$cache/part.XXXXXX")
     staging+=("$work")
     local apt_options=()
+    if [ "$machine" != x86_64 ]; then
+        # Our own is asked for the names of its commands.
+        (machine=x86_64 && fetch_busybox)
+        use_suite bookworm arm64
+    fi
     unpack "$work" busybox-static
     mv "$work/bin/busybox" "$busybox" 2>/dev/null || mv "$work/usr/bin/busybox" "$busybox"
     rm -rf "$work"
 }
 
+# build_link: the host's end of the link, and the device's, which may be another machine; sets guest_link.
 build_link() {
-    [ "$link" -nt "$parts/link.rs" ] && return
+    guest_link=$link
+    compile_link "$link" x86_64
+    [ "$machine" = x86_64 ] || { guest_link=$link-$machine && compile_link "$guest_link" "$machine"; }
+}
+
+# compile_link FILE MACHINE
+compile_link() {
+    [ "$1" -nt "$parts/link.rs" ] && return
     need_rust
-    step "building the link between host and device"
+    step "building the link between host and device for $2"
     mkdir -p "$build"
     local made
     made=$(mktemp "$build/link.XXXXXX")
     staging+=("$made")
-    rustc --edition 2024 -O --target "$triple" -C target-feature=+crt-static -C strip=symbols -o "$made" "$parts/link.rs" ||
-        die "cannot build $parts/link.rs"
-    mv "$made" "$link"
+    (
+        linker=()
+        if [ "$2" != x86_64 ]; then
+            need_cross_compiler "$2"
+            linker=(-C "linker=$2-linux-gnu-gcc")
+        fi
+        "${RUSTC:-rustc}" --edition 2024 -O --target "$2-unknown-linux-gnu" -C target-feature=+crt-static -C strip=symbols \
+            "${linker[@]}" -o "$made" "$parts/link.rs"
+    ) || die "cannot build $parts/link.rs for $2"
+    mv "$made" "$1"
 }
 
 # build_programs: the daemon for the device, the client for the host.
 build_programs() {
     need_rust
-    if [ -z "$candord" ]; then
+    if [[ -z $candord && $machine != x86_64 ]]; then
+        candord=$(CARGO_TARGET_DIR=$target "$repository/scripts/build-device" "$machine" --fast)
+    elif [ -z "$candord" ]; then
         need clang=clang
         step "building candord for the device (a first build takes a few minutes)"
         # Optimised, because the emulated processor is slow enough; without the link-time optimisation of a release, which
@@ -183,17 +226,19 @@ make_archive() {
         ln -s /storage/self/primary sdcard
         ln -s /storage/emulated/0 storage/self/primary
         cp "$busybox" system/bin/busybox
-        "$busybox" --list | while read -r name; do
+        # For another machine it cannot be asked: the list of our own, which is of the same package, has no more than it.
+        "$cache/busybox" --list | while read -r name; do
             [ "$name" = busybox ] || ln -s busybox "system/bin/$name"
         done
         ln -sf /system/bin/busybox sbin/init
         cp "$kernel"/modules/* modules/
-        cp "$link" system/bin/device-link
+        cp "$guest_link" system/bin/device-link
         cp "$candord" system/bin/candord
         # Two photos: the magic number of a JPEG, then nothing of interest.
         { printf '\377\330\377\340' && head -c 20000 /dev/zero; } >data/media/0/DCIM/x.jpg
         { printf '\377\330\377\340' && head -c 200000 /dev/zero; } >data/media/0/DCIM/Camera/IMG_0001.jpg
-        sed "s/@SDK@/$level/g" "$parts/build.prop" >system/build.prop
+        sed -e "s/@SDK@/$level/g" -e "s/@ABI@/$([ "$machine" = x86_64 ] && echo x86_64 || echo arm64-v8a)/" \
+            "$parts/build.prop" >system/build.prop
         for directory in "${with[@]}"; do
             find "$directory" -mindepth 1 -maxdepth 1 -not -name init.d -exec cp -RL -t system/bin {} +
             [ ! -d "$directory/init.d" ] || cp -L "$directory"/init.d/*.sh system/etc/init.d/

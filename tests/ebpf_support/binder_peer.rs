@@ -4,11 +4,13 @@
 //! input, and answers each with a line:
 //!
 //! * `setuid ID`: becomes an app. `manager`: becomes the context manager, which everybody knows as handle 0.
+//! * `calm`: from now on replies only, whatever the code: the daemon itself asks a context manager for its services.
 //! * `serve N`: serves N transactions; what it does with each is told by its code, see `Peer::serve`.
 //! * `call HANDLE INTERFACE CODE [OPTION...]`: calls, and tells how it ended. Options: `oneway`, `sg` (the command with extra
 //!   buffers), `object` (passes an object of its own, and serves calls to it while it waits), `keep` (keeps the first handle
 //!   of the reply), `size=N` (so many bytes after the token), `android=28|29|30` (form of the token), `badbuffer` (the
-//!   driver cannot read the parcel), `badoffsets` (an offset beyond the parcel), `send` (does not wait; `wait` does).
+//!   driver cannot read the parcel), `badoffsets` (an offset beyond the parcel), `send` (does not wait; `wait` does),
+//!   `parcel=FILE` (the parcel is what is in the file, token included).
 //! * `wait`: waits for the end of a call that was sent. `refused`: calls a handle that does not exist, without waiting.
 //! * `burst COUNT HANDLE INTERFACE CODE [OPTION...]`: so many calls; tells the nanoseconds that they took: by the clock, and of
 //!   the processor's time for this process and for the one whose id is in `server=ID`.
@@ -154,6 +156,7 @@ struct Options {
     bad_offsets: bool,
     size: usize,
     android: u32,
+    parcel: Option<String>,
 }
 
 impl Options {
@@ -169,6 +172,7 @@ impl Options {
                 ("badbuffer", _) => options.bad_buffer = true,
                 ("badoffsets", _) => options.bad_offsets = true,
                 ("size", value) => options.size = value.parse().expect("size is a number"),
+                ("parcel", value) => options.parcel = Some(value.to_owned()),
                 ("android", value) => options.android = value.parse().expect("android is a number"),
                 _ => panic!("unknown option {word}"),
             }
@@ -186,6 +190,8 @@ struct Peer {
     /// What the pending reply points to.
     reply: Parcel,
     served: u32,
+    /// Only replies, whatever the code.
+    calm: bool,
 }
 
 impl Peer {
@@ -194,7 +200,7 @@ impl Peer {
         // SAFETY: a fresh read-only mapping at an address of the kernel's choice.
         let map = unsafe { mmap(std::ptr::null_mut(), 1 << 20, 1, 0x4002, device.as_raw_fd(), 0) };
         assert_ne!(map as isize, -1, "the binder device is mapped");
-        Self { device, kept: Vec::new(), pending: Vec::new(), reply: Parcel::default(), served: 0 }
+        Self { device, kept: Vec::new(), pending: Vec::new(), reply: Parcel::default(), served: 0, calm: false }
     }
 
     /// One call into the driver; what is pending goes first.
@@ -253,6 +259,10 @@ impl Peer {
 
     fn request(&self, interface: &str, options: &Options) -> Parcel {
         let mut parcel = Parcel::default();
+        if let Some(file) = &options.parcel {
+            parcel.bytes = std::fs::read(file).expect("the parcel's file can be read");
+            return parcel;
+        }
         parcel.token(options.android, interface);
         if options.object {
             parcel.object(OBJECT_BINDER, 0x1000);
@@ -350,7 +360,7 @@ impl Peer {
         let mut parcel = Parcel::default();
         parcel.int(0);
         let mut flags = 0;
-        match data.code {
+        match if self.calm { 1 } else { data.code } {
             2 => std::process::exit(0),
             3 | 6 | 12 | 13 => {
                 for handle in Self::handles(data) {
@@ -481,6 +491,10 @@ fn main() {
                 // SAFETY: the driver reads nothing here.
                 let result = unsafe { ioctl(peer.device.as_raw_fd(), SET_CONTEXT_MGR, 0u64) };
                 assert_eq!(result, 0, "nobody else is context manager");
+                "ok".to_owned()
+            }
+            ["calm"] => {
+                peer.calm = true;
                 "ok".to_owned()
             }
             ["serve", _] => {

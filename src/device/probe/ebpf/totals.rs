@@ -6,7 +6,7 @@ use super::super::record_layout::{
     HeaderFields, RecordBuilder, RecordView, record_flag, record_kind, segment_tag, socket_end, socket_totals_body,
     totals_body, u16_at, u32_at, u64_at,
 };
-use super::loader::Loaded;
+use super::loader::{Loaded, Tier};
 use super::map_layout::{
     DESCRIPTOR_FILE, DESCRIPTOR_SOCKET, DescriptorBytes, DescriptorKey, UNIX_NAME_MAX, UNIX_NAMES_SIZE, descriptor,
 };
@@ -23,6 +23,8 @@ pub(super) struct Snapshot {
     key: DescriptorKey,
     value: DescriptorBytes,
     unix_names: Option<[u8; UNIX_NAMES_SIZE]>,
+    /// The path or the address that belongs to it is what the app passed: a hint.
+    named_by_app: bool,
 }
 
 /// Every entry of the kernel's table.
@@ -34,7 +36,7 @@ pub(super) fn snapshots(kernel: &Loaded) -> Vec<Snapshot> {
         .map(|(key, value)| {
             let is_unix = u16_at(&value, descriptor::FAMILY) == FAMILY_UNIX;
             let unix_names = if is_unix { kernel.unix_names.get(&key, 0).ok() } else { None };
-            Snapshot { key, value, unix_names }
+            Snapshot { key, value, unix_names, named_by_app: kernel.tier == Tier::SystemCalls }
         })
         .collect()
 }
@@ -93,6 +95,9 @@ impl Snapshot {
         let mut flags = u16_at(&self.value, descriptor::FLAGS) & record_flag::MAPPED;
         if closed {
             flags |= record_flag::CLOSED;
+        }
+        if self.named_by_app {
+            flags |= record_flag::USER_MEMORY;
         }
         let mut builder = RecordBuilder::new(&header, record_kind, flags, body_size)
             .body(totals_body::HANDLE, self.bytes(descriptor::HANDLE, 8))

@@ -25,6 +25,11 @@ pub(super) const MAP_TYPES: &[(MapType, &str)] = &[
     (MapType::RingBuf, "ringbuf"),
 ];
 
+/// The first kernel that has each type which a kernel may be too old for: for the words of a refusal, never to decide by.
+/// The ring buffer's is the oldest kernel that the eBPF probes support. A perf buffer would do for older ones; it would be a second
+/// way out of every program, without the order among processors that records have now, and ptrace works there.
+const SINCE: &[(&str, &str)] = &[("ringbuf", "5.8")];
+
 /// Types without which nothing can be traced.
 const NEEDED: &[&str] = &["raw_tracepoint", "array", "percpu_array", "hash", "prog_array", "ringbuf"];
 
@@ -62,7 +67,13 @@ pub(super) fn obstacle(trials: &[Trial]) -> Option<(bool, String)> {
         .iter()
         .map(|trial| {
             let what = if trial.program { "programs" } else { "maps" };
-            format!("{what} of type {}: {}", trial.name, trial.refusal.as_deref().unwrap_or_default())
+            let since = SINCE.iter().find(|(name, _)| *name == trial.name && !trial.denied).map(|(_, version)| {
+                format!(
+                    ", which Linux has from {version} on; on older kernels --probes ptrace works (Linux 5.3 or later)"
+                )
+            });
+            let refusal = trial.refusal.as_deref().unwrap_or_default();
+            format!("{what} of type {}: {refusal}{}", trial.name, since.unwrap_or_default())
         })
         .collect();
     (!words.is_empty()).then(|| (missing.iter().any(|trial| trial.denied), words.join("; ")))
@@ -113,6 +124,21 @@ mod tests {
             assert!(bytes <= MOST_MAP_BYTES, "{object}: {bytes} bytes of maps");
             println!("{object}: {} programs, {} maps, {bytes} bytes", parsed.programs.len(), parsed.maps.len());
         }
+    }
+
+    #[test]
+    fn a_kernel_too_old_for_the_ring_is_refused_with_what_would_work() {
+        let trials = [trial("raw_tracepoint", true, Ok(true)), trial("ringbuf", false, Ok(false))];
+        let (denied, why) = obstacle(&trials).unwrap();
+        assert!(!denied);
+        assert_eq!(
+            why,
+            "maps of type ringbuf: the kernel has no such type, which Linux has from 5.8 on; on older kernels --probes ptrace \
+             works (Linux 5.3 or later)"
+        );
+        // A refusal by policy is another matter.
+        let denied = [trial("ringbuf", false, Err((true, "Operation not permitted".to_owned())))];
+        assert_eq!(obstacle(&denied).unwrap().1, "maps of type ringbuf: Operation not permitted");
     }
 
     #[test]

@@ -185,6 +185,10 @@ INLINE void descriptor_end(struct scratch *s, struct descriptor *entry, __u32 pr
 	struct totals_body *totals;
 	__u16 flags = (entry->flags & RECORD_FLAG_MAPPED) | RECORD_FLAG_CLOSED;
 
+#if !CANDOR_KERNEL_OBJECTS
+	/* The path or the address that goes with them is what the app passed. */
+	flags |= RECORD_FLAG_USER_MEMORY;
+#endif
 	if (entry->kind == DESCRIPTOR_SOCKET) {
 		struct socket_totals_body *body = record_begin(s, RECORD_SOCKET_TOTALS, flags, sizeof(*body));
 

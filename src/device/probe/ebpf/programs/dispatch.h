@@ -95,6 +95,9 @@ int system_call_exit(__u64 *context)
 	__u64 start_ns = 0;
 	__u64 sessions;
 	__u32 number = 0;
+#if defined(__TARGET_ARCH_arm64)
+	__u64 state = 0;
+#endif
 	__u32 operation;
 	__u32 program;
 
@@ -105,6 +108,20 @@ int system_call_exit(__u64 *context)
 	number = *(REGISTERS_NUMBER_TYPE *)(context[0] + REGISTERS_NUMBER_OFFSET);
 #else
 	read_kernel(&number, sizeof(number), (void *)(context[0] + REGISTERS_NUMBER_OFFSET));
+#endif
+#if defined(__TARGET_ARCH_arm64)
+	/*
+	 * Before the number is looked at: those of 32-bit programs mean other calls, and most of them are none of ours. On
+	 * x86_64 a 32-bit program shows itself at the end of its exec, where the number is kept.
+	 */
+#if CANDOR_TYPED_POINTERS
+	state = *(__u64 *)(context[0] + REGISTERS_PSTATE_OFFSET);
+#else
+	read_kernel(&state, sizeof(state), (void *)(context[0] + REGISTERS_PSTATE_OFFSET));
+#endif
+	if (state & STATE_32_BIT) {
+		operation = OPERATION_COMPAT;
+	} else
 #endif
 	if (number < CALL_NUMBERS) {
 		operation = set->operation[number];
