@@ -1,5 +1,6 @@
 //! The expectation suite of the probes: what a known program does (`work.rs`), and what each probe has to see of it
-//! (`table.rs`). `tests/probe_expectations.rs` runs it on this machine, `tests/probe_matrix.rs` on every kernel of the matrix.
+//! (`table.rs`). `tests/probe_matrix.rs` runs it, on this machine and on every kernel of the matrix. The older suite in
+//! `tests/probe_expectations.rs` has a program and a table of its own, with programs that were not written for it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
