@@ -34,6 +34,8 @@ const LOGS: &[&str] = &["dev/binderfs/binder_logs", "sys/kernel/debug/binder"];
 const PROTOCOL_VERSION: i32 = 8;
 /// The code of the first method of any interface (`IBinder.FIRST_CALL_TRANSACTION`).
 const FIRST_CALL: u32 = 1;
+/// The time between two tries to read the log of this process.
+const LOG_PAUSE: Duration = Duration::from_millis(100);
 /// Room for answers: each is some hundred bytes, and they are kept until the end.
 const AREA: usize = 256 << 10;
 /// The longest answer that is looked at.
@@ -100,6 +102,23 @@ pub(super) fn nodes_of_services<'a>(
     time: Duration,
 ) -> Result<Vec<(&'a str, u64)>, LookupError> {
     let deadline = Instant::now() + time;
+    loop {
+        match nodes_by(root, api_level, services, deadline) {
+            // The driver keeps one log for each process id, of the first that opens the device, and removes it when that one
+            // closes it: beside another opening of this process, which is short, there is none for a moment.
+            Err(LookupError::NoLog(_)) if Instant::now() + LOG_PAUSE < deadline => std::thread::sleep(LOG_PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// One round of questions.
+fn nodes_by<'a>(
+    root: &Path,
+    api_level: u32,
+    services: &[&'a str],
+    deadline: Instant,
+) -> Result<Vec<(&'a str, u64)>, LookupError> {
     let mut connection = Connection::open(root)?;
     let code = check_service_code(api_level);
     let mut handles = Vec::new();
