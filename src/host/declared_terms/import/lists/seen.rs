@@ -7,8 +7,10 @@ use super::is_package;
 use crate::host::ontology::{DataName, Ontology, TextKey, name_key};
 
 /// What stands between the pieces of a list.
-pub(super) const PIECES: &[char] =
-    &['、', '/', '／', ',', '，', ';', '；', ':', '：', '(', ')', '（', '）', '|', '｜', '。', '\n', ' '];
+pub(super) const PIECES: &[char] = &[
+    '、', '/', '／', ',', '，', ';', '；', ':', '：', '(', ')', '（', '）', '|', '｜', '。', '\n', ' ', '\t',
+    '\u{3000}',
+];
 
 /// A piece without the number of an entry: "1.相册".
 fn numberless(key: &str) -> &str {
