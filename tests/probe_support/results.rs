@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::observe::{Observed, Place, observe};
-use super::table::{Cell, Row};
+use super::table::{Cell, LOOKED_UP, Row};
 use super::{TIERS, find, miss};
 
 /// One kernel.
@@ -129,6 +129,10 @@ fn claims(observed: &Observed, tier: &str, cells: &BTreeMap<String, Cell>, wrong
 /// The whole document.
 pub fn document(kernels: &[KernelResult]) -> String {
     let mut text = format!("{HEAD}{}", origins(kernels));
+    text.push_str("\nNot in the tables, because the daemon looks them up in files of the system, whatever traces and on every kernel:\n");
+    for (kind, test) in LOOKED_UP {
+        let _ = writeln!(text, "* {} (`{test}`)", kind.name());
+    }
     for tier in TIERS {
         let _ = write!(text, "\n## `--probes {tier}`\n\n| event |");
         for kernel in kernels {

@@ -49,6 +49,14 @@ impl Cell {
     }
 }
 
+/// Kinds that no kernel program and no stop tells, but a look at a file of the system: they are the same whatever traces, and
+/// on every kernel. With the test that sees each on a real system.
+pub const LOOKED_UP: &[(EventKind, &str)] = &[
+    (EventKind::ProcessImportance, "tests/device_clock.rs"),
+    (EventKind::ProcessName, "tests/app_identity.rs"),
+    (EventKind::PackageChange, "tests/app_identity.rs"),
+];
+
 /// What the program needs of a kernel, besides files and sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
