@@ -141,8 +141,8 @@ impl PlatformSources {
                 let _ = entry.required_string("source", problems);
                 entry.finish(problems);
                 for name in &names {
-                    if !name.value.starts_with(['/', '@']) {
-                        let message = "a name begins with '/', or with '@' in the abstract name space";
+                    if !name.value.starts_with(['/', '@']) && !name.value.starts_with("*/") {
+                        let message = "a name begins with '/' (or \"*/\"), or with '@' in the abstract name space";
                         problems.error(source, &name.span, message, None);
                     }
                     table.sockets.push(Pattern::new(&name.value));
@@ -336,7 +336,14 @@ mod tests {
     #[test]
     fn sockets_of_the_system_are_known_and_others_are_not() {
         let platform = &ontology().platform;
-        for name in ["/dev/socket/logdw", "/dev/socket/dnsproxyd", "@jdwp-control", "/dev/socket/tombstoned_crash"] {
+        for name in [
+            "/dev/socket/logdw",
+            "/dev/socket/dnsproxyd",
+            "@jdwp-control",
+            "/dev/socket/tombstoned_crash",
+            "/run/candor/candord.sock.new",
+            "/tmp/lab/candord.sock.new",
+        ] {
             assert!(platform.is_harmless_socket(name), "{name}");
         }
         for name in ["/data/local/tmp/helper.sock", "@helper", "/dev/socket/zygote", "/dev/socket/logdw2"] {
@@ -375,7 +382,7 @@ mod tests {
         let problems = problems.to_string();
         for wanted in [
             "begins with '/'",
-            "begins with '/', or with '@'",
+            "begins with '/' (or",
             "unknown data type \"contcats\"",
             "did you mean \"contacts\"?",
             "says in \"about\" why",
