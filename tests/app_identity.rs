@@ -3,18 +3,17 @@
 #![cfg(all(feature = "ebpf", feature = "host"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod traced_world;
+
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
+use traced_world::{TIERS, World, events_of, pid_of, wait_for};
 
-/// How long a test waits for anything before it fails.
-const DEADLINE: Duration = Duration::from_secs(120);
-const TIERS: [&str; 3] = ["ebpf-objects", "ebpf-syscalls", "ptrace"];
 const PACKAGES: &str = "\
 com.example.one 10001 0 /data/user/0/com.example.one default none
 com.example.shared.alpha 10002 0 /data/user/0/com.example.shared.alpha default none
@@ -22,15 +21,19 @@ com.example.shared.beta 10002 0 /data/user/0/com.example.shared.beta default non
 ";
 
 /// A daemon with one tier, on a system whose package list is ours, and a program that stands for Android's zygote.
-struct World {
-    daemon: Child,
-    directory: tempfile::TempDir,
+struct AppWorld(World);
+
+impl Deref for AppWorld {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
 }
 
-impl World {
+impl AppWorld {
     fn new(probes: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let directory = World::directory();
         let root = directory.path().join("root");
         std::fs::create_dir_all(root.join("data/system")).unwrap();
         std::fs::create_dir_all(root.join("data/user/10")).unwrap();
@@ -39,20 +42,9 @@ impl World {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/identity_support/app_process64.c");
         let built = Command::new("gcc").args(["-O1", "-o"]).arg(&program).arg(source).status();
         assert!(built.expect("gcc must be there: scripts/test installs it").success());
-        let socket = directory.path().join("daemon.sock");
-        let world = Self {
-            daemon: Command::new(env!("CARGO_BIN_EXE_candord"))
-                .args(["serve", "--spool-in-memory", "--probes", probes, "--system-root"])
-                .arg(&root)
-                .arg("--listen")
-                .arg(format!("unix:{}", socket.display()))
-                .stderr(std::fs::File::create(directory.path().join("daemon.log")).unwrap())
-                .spawn()
-                .unwrap(),
-            directory,
-        };
+        let arguments = ["--spool-in-memory".as_ref(), "--system-root".as_ref(), root.as_os_str()];
+        let world = Self(World::start(directory, probes, arguments));
         world.packages(PACKAGES);
-        wait_for("the daemon", || socket.exists());
         world
     }
 
@@ -63,25 +55,11 @@ impl World {
         std::fs::rename(list.with_extension("new"), list).unwrap();
     }
 
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
     /// A file that everybody may read.
     fn file(&self, name: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, "content").unwrap();
         path.canonicalize().unwrap().to_str().unwrap().to_owned()
-    }
-
-    fn client(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
-        command.env("CANDOR_DAEMON", format!("unix:{}", self.path("daemon.sock").display())).stdin(Stdio::null());
-        command
     }
 
     /// What the program does, as the recording of `candor record -- program` has it.
@@ -110,44 +88,18 @@ impl World {
             for (index, name) in names.iter().enumerate() {
                 // What it has so far can be read at any time, once it exists.
                 wait_for(name, || {
-                    let events =
-                        self.path("recording").exists().then(|| self.try_events()).flatten().unwrap_or_default();
+                    let events = self
+                        .path("recording")
+                        .exists()
+                        .then(|| self.try_entries().map(events_of))
+                        .flatten()
+                        .unwrap_or_default();
                     told(&events, name) || recording.is_finished()
                 });
                 std::fs::write(self.path(&format!("go{index}")), "").unwrap();
             }
             recording.join().unwrap()
         })
-    }
-
-    fn events(&self) -> Vec<Value> {
-        self.try_events().expect("the recording can be read")
-    }
-
-    fn try_events(&self) -> Option<Vec<Value>> {
-        let output = self.client().args(["events", "--format", "ndjson"]).arg(self.path("recording")).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        output.status.success().then(|| entries.filter_map(|entry| entry.get("event").cloned()).collect())
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ended_already = kill(pid_of(&self.daemon), Signal::SIGTERM);
-        let _reaped = self.daemon.wait();
-    }
-}
-
-fn pid_of(child: &Child) -> Pid {
-    Pid::from_raw(child.id().cast_signed())
-}
-
-fn wait_for(what: &str, done: impl Fn() -> bool) {
-    let give_up = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -172,7 +124,7 @@ fn named_by(event: &Value) -> Vec<&str> {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_shared_user_id_is_resolved_by_the_process_name_or_said_to_be_ambiguous() {
     for tier in TIERS {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         let [named, nameless, child] = ["named", "nameless", "child"].map(|name| world.file(name));
         let go = world.text("go0");
         let script = [
@@ -215,7 +167,7 @@ fn a_shared_user_id_is_resolved_by_the_process_name_or_said_to_be_ambiguous() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn an_isolated_process_is_the_apps_that_its_name_or_its_zygote_says() {
     for tier in TIERS {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         let [named, by_zygote, nobodys] = ["named", "by-zygote", "nobodys"].map(|name| world.file(name));
         let [go, go_on] = ["go0", "go1"].map(|name| world.text(name));
         let (sandboxed, zygote) =
@@ -249,7 +201,7 @@ fn an_isolated_process_is_the_apps_that_its_name_or_its_zygote_says() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn an_sdk_sandbox_and_a_work_profile_are_the_apps() {
     for tier in TIERS {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         for user_id in ["20001", "1010001", "1020001"] {
             let file = world.file(user_id);
             let events = world.record(&["fork", "uid", user_id, "open", &file, "end"]);
@@ -265,7 +217,7 @@ fn an_sdk_sandbox_and_a_work_profile_are_the_apps() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_package_is_traced_from_its_installation_on_in_every_user() {
     for tier in TIERS.into_iter().chain(["procfs"]) {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         let [before, first, profile, go] = ["before", "first", "profile", "go"].map(|name| world.file(name));
         std::fs::remove_file(&go).unwrap();
         let mut recorder = world
@@ -325,7 +277,7 @@ fn a_package_is_traced_from_its_installation_on_in_every_user() {
         for app in &mut apps {
             assert!(app.wait().unwrap().success());
         }
-        kill(pid_of(&recorder), Signal::SIGINT).unwrap();
+        kill(pid_of(recorder.id()), Signal::SIGINT).unwrap();
         assert!(recorder.wait().unwrap().success(), "{}", said());
         let events = world.events();
         let change = installed(&events).unwrap_or_else(|| panic!("{tier}: no change among {} events", events.len()));
@@ -351,7 +303,7 @@ fn a_package_is_traced_from_its_installation_on_in_every_user() {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_package_that_is_not_there_is_refused_unless_it_is_waited_for() {
-    let world = World::new("ebpf-objects");
+    let world = AppWorld::new("ebpf-objects");
     let output = world
         .client()
         .args(["record", "--app", "com.example.misspelt", "--output"])
@@ -369,7 +321,7 @@ fn a_package_that_is_not_there_is_refused_unless_it_is_waited_for() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_process_id_that_is_used_again_at_once_is_another_process() {
     for tier in TIERS {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         let [first, second] = ["first", "second"].map(|name| world.file(name));
         let events = world.record(&["again", "10001", &first, "1010001", &second]);
         let (first, second) = (opened(&events, &first), opened(&events, &second));
@@ -399,7 +351,7 @@ fn a_process_id_that_is_used_again_at_once_is_another_process() {
 fn a_process_that_is_gone_before_anybody_looks_is_still_the_apps() {
     // ptrace stops the process, so there nothing can be gone before it was seen.
     for tier in ["ebpf-objects", "ebpf-syscalls"] {
-        let world = World::new(tier);
+        let world = AppWorld::new(tier);
         let [file, go, done] = ["file", "go", "done"].map(|name| world.file(name));
         std::fs::remove_file(&go).unwrap();
         std::fs::remove_file(&done).unwrap();
@@ -413,13 +365,13 @@ fn a_process_that_is_gone_before_anybody_looks_is_still_the_apps() {
         let said = || std::fs::read_to_string(world.path("said")).unwrap();
         wait_for("the recording", || said().contains("recording to"));
         // Nobody reads the ring while the whole life of the process goes by.
-        kill(pid_of(&world.daemon), Signal::SIGSTOP).unwrap();
+        kill(pid_of(world.daemon.id()), Signal::SIGSTOP).unwrap();
         let app = Command::new(world.path("app_process64"))
             .args(["fork", "uid", "10001", "name", "com.example.one", "open", &file, "end"])
             .status();
-        kill(pid_of(&world.daemon), Signal::SIGCONT).unwrap();
+        kill(pid_of(world.daemon.id()), Signal::SIGCONT).unwrap();
         assert!(app.unwrap().success());
-        kill(pid_of(&recorder), Signal::SIGINT).unwrap();
+        kill(pid_of(recorder.id()), Signal::SIGINT).unwrap();
         assert!(recorder.wait().unwrap().success(), "{}", said());
         let events = world.events();
         let event = opened(&events, &file);

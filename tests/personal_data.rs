@@ -3,11 +3,16 @@
 #![cfg(feature = "host")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+// Those of the unit tests, which the library that this is linked to does not have. It takes its names from here.
+#[path = "../src/event/examples.rs"]
+#[allow(dead_code, reason = "this test uses its own part of them")]
+mod examples;
+
 use std::collections::BTreeSet;
 
 use candor::event::{
     App, BinderTransaction, Event, EventBody, Fidelity, FileOpen, MethodSource, OpenAccess, Outcome, Phase, ProbeId,
-    ProcessExec, ProcessKey, ProcessRef, ProviderAccess, ProviderMethod, ServiceCall,
+    ProcessExec, ProcessKey, ProcessRef, ProviderAccess, ProviderMethod, ServiceCall, StreamEntry,
 };
 use candor::host::ontology::{Ontology, Taken, TypeId};
 use candor::personal_data::{DataClass, DataType, Reading, read_by};
@@ -15,38 +20,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::TestRunner;
 
-fn event(body: EventBody) -> Event {
-    Event {
-        sequence: 1,
-        time_ns: 1,
-        process: ProcessRef { key: ProcessKey::new(1, 0), name: String::new(), executable: None },
-        thread_id: 1,
-        user_id: 10_001,
-        app: App::default(),
-        phase: Phase::unmarked(),
-        probe: ProbeId::Replay,
-        fidelity: Fidelity::Faithful,
-        outcome: Outcome::Ok,
-        body,
-    }
-}
-
-fn read(path: &str) -> EventBody {
-    EventBody::FileOpen(FileOpen {
-        path: path.to_owned(),
-        requested_path: None,
-        access: OpenAccess::Read,
-        flags: 0,
-        descriptor: Some(3),
-        handle: 1,
-        preexisting: false,
-        path_cut: false,
-        inode: None,
-    })
-}
-
 fn ours(body: EventBody) -> (BTreeSet<&'static str>, bool) {
-    let Reading { types, open } = read_by(&event(body));
+    let Reading { types, open } = read_by(&examples::event(body));
     (types.into_iter().map(DataType::id).collect(), open)
 }
 
@@ -120,7 +95,7 @@ fn paths_mean_the_same_to_both() {
     let mut check = |path: &str| {
         let expected = theirs(&ontology, &ontology.data_types.of_path(path));
         with_types += u32::from(!expected.is_empty());
-        assert_eq!(ours(read(path)), (expected, false), "{path}");
+        assert_eq!(ours(examples::open(path)), (expected, false), "{path}");
     };
     // Every pattern at least once, then any of them with a change.
     for pattern in &patterns {

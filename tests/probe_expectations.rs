@@ -3,126 +3,39 @@
 #![cfg(all(feature = "ebpf", feature = "host"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod probe_support;
+mod traced_world;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use probe_support::{assemble_narrow, expect};
 use serde_json::{Value, json};
+use traced_world::{TIERS, World, pid_of, wait_for};
 
-/// How long a test waits for anything before it fails.
-const DEADLINE: Duration = Duration::from_secs(120);
-const TIERS: [&str; 3] = ["ebpf-objects", "ebpf-syscalls", "ptrace"];
-
-/// A daemon with one tier, and a directory of its own.
-struct World {
-    daemon: Child,
-    directory: tempfile::TempDir,
+/// A daemon with one tier, that spools as it does by itself.
+fn start(probes: &str) -> World {
+    World::start(World::directory(), probes, [""; 0])
 }
 
-impl World {
-    fn new(probes: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Other users must get in.
-        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let socket = directory.path().join("daemon.sock");
-        let daemon = Command::new(env!("CARGO_BIN_EXE_candord"))
-            .args(["serve", "--probes", probes, "--listen"])
-            .arg(format!("unix:{}", socket.display()))
-            .stderr(std::fs::File::create(directory.path().join("daemon.log")).unwrap())
-            .spawn()
-            .unwrap();
-        let world = Self { daemon, directory };
-        wait_for("the daemon", || socket.exists());
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    fn client(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
-        command.env("CANDOR_DAEMON", format!("unix:{}", self.text("daemon.sock"))).stdin(Stdio::null());
-        command
-    }
-
-    /// Records a program; gives what the client said.
-    fn record(&self, arguments: &[&str], program: &mut Command) -> Output {
-        let output = self
-            .client()
-            .args(["record", "--force", "--output"])
-            .arg(self.path("recording"))
-            .args(arguments)
-            .arg("--")
-            .arg(program.get_program())
-            .args(program.get_args())
-            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output
-    }
-
-    /// The entries of the recording.
-    fn entries(&self) -> Vec<Value> {
-        let output = self.client().args(["events", "--format", "ndjson"]).arg(self.path("recording")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn events(&self) -> Vec<Value> {
-        self.entries().iter().filter_map(|entry| entry.get("event").cloned()).collect()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ended_already = kill(pid_of(self.daemon.id()), Signal::SIGTERM);
-        let _reaped = self.daemon.wait();
-    }
-}
-
-fn pid_of(id: u32) -> Pid {
-    Pid::from_raw(id.cast_signed())
-}
-
-fn wait_for(what: &str, done: impl Fn() -> bool) {
-    let give_up = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < give_up, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// How many leaves of `expected` are in `found`, of how many.
-fn agreement(expected: &Value, found: &Value) -> (usize, usize) {
-    match expected {
-        Value::Object(fields) => fields.iter().fold((0, 0), |(same, all), (name, value)| {
-            let (one_same, one_all) = agreement(value, &found[name]);
-            (same + one_same, all + one_all)
-        }),
-        leaf => (usize::from(leaf == found), 1),
-    }
-}
-
-/// The first event that has every field of `expected`; fails with the one that comes closest.
-fn expect<'a>(tier: &str, events: &'a [Value], expected: &Value) -> &'a Value {
-    let closest = events.iter().max_by_key(|event| agreement(expected, event).0);
-    let whole = events.iter().find(|event| {
-        let (same, all) = agreement(expected, event);
-        same == all
-    });
-    whole.unwrap_or_else(|| {
-        panic!("{tier}: no event {expected:#}\nthe closest of {}: {:#}", events.len(), closest.unwrap_or(&Value::Null))
-    })
+/// Records a program; gives what the client said.
+fn record(world: &World, arguments: &[&str], program: &mut Command) -> Output {
+    let output = world
+        .client()
+        .args(["record", "--force", "--output"])
+        .arg(world.path("recording"))
+        .args(arguments)
+        .arg("--")
+        .arg(program.get_program())
+        .args(program.get_args())
+        .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 /// Answers every connection, whatever it sends.
@@ -146,15 +59,7 @@ fn prepare(world: &World) -> (String, u16) {
     }
     std::fs::write(world.path("secret"), "x").unwrap();
     std::fs::set_permissions(world.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe_support/narrow.s");
-    // The assembler of binutils makes 32-bit programs without a 32-bit C library.
-    let object = world.text("narrow.o");
-    for command in [
-        Command::new("as").args(["--32", "-o", &object, source]),
-        Command::new("ld").args(["-m", "elf_i386", "-o", &world.text("narrow"), &object]),
-    ] {
-        assert!(command.status().expect("binutils is installed").success());
-    }
+    assemble_narrow(&world.path("narrow"));
     let directory = world.text("");
     let directory = directory.trim_end_matches('/');
     let port = serve_http();
@@ -230,9 +135,9 @@ fn table(tier: &str, directory: &str, port: u16) -> Vec<Value> {
 const PRINTED: &str = "some content\nsome content\nok\n1\nnarrow 9\nhandled 2 stopped by 19 child 5\nwork 7\n";
 
 fn check_tier(tier: &str) {
-    let world = World::new(tier);
+    let world = start(tier);
     let (script, port) = prepare(&world);
-    let output = world.record(&[], Command::new("sh").args(["-c", &script]));
+    let output = record(&world, &[], Command::new("sh").args(["-c", &script]));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(String::from_utf8_lossy(&output.stdout), PRINTED, "{tier} changed what the program does\n{said}");
     assert!(said.contains("exit status 3"), "{said}");
@@ -275,7 +180,7 @@ fn check_tier(tier: &str) {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn untraced_the_work_does_what_the_table_was_written_for() {
-    let world = World::new("procfs");
+    let world = start("procfs");
     let (script, _) = prepare(&world);
     let output = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), PRINTED, "{}", String::from_utf8_lossy(&output.stderr));
@@ -325,7 +230,7 @@ fn tracer_of(pid: u32) -> Option<u32> {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_running_process_is_attached_to_and_let_go_when_the_session_ends() {
-    let world = World::new("ptrace");
+    let world = start("ptrace");
     let file = world.text("plain");
     std::fs::write(&file, "some content\n").unwrap();
     let script = format!("cat {file}; echo first; sleep 0.5; read again; cat {file}; echo second; exit 4");
@@ -356,7 +261,7 @@ fn a_running_process_is_attached_to_and_let_go_when_the_session_ends() {
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_killed_daemon_leaves_the_app_unharmed_filter_or_not() {
     for filtered in [true, false] {
-        let mut world = World::new("ptrace");
+        let mut world = start("ptrace");
         std::fs::write(world.path("plain"), "some content\n").unwrap();
         let (plain, done) = (world.text("plain"), world.text("done"));
         // Opens files for longer than the daemon lives.
@@ -384,13 +289,13 @@ fn a_killed_daemon_leaves_the_app_unharmed_filter_or_not() {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn what_a_command_leaves_behind_goes_on_after_its_session() {
-    let world = World::new("ptrace");
+    let world = start("ptrace");
     let (go, done) = (world.text("go"), world.text("done"));
     let script = format!(
         "(until [ -e {go} ]; do sleep 0.05; done; cat /proc/self/status >{done}.half; mv {done}.half {done}) \
          >/dev/null 2>&1 & exit 0"
     );
-    world.record(&["--linger", "0"], Command::new("sh").args(["-c", &script]));
+    record(&world, &["--linger", "0"], Command::new("sh").args(["-c", &script]));
     std::fs::write(&go, "").unwrap();
     wait_for("what was left behind", || Path::new(&done).exists());
     assert!(std::fs::read_to_string(&done).unwrap().contains("TracerPid"), "its calls fail without a tracer");
@@ -399,7 +304,7 @@ fn what_a_command_leaves_behind_goes_on_after_its_session() {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn processes_of_a_selected_user_are_found_when_they_come() {
-    let world = World::new("ptrace");
+    let world = start("ptrace");
     let file = world.text("plain");
     std::fs::write(&file, "some content\n").unwrap();
     let mut recorder = world.client();
@@ -422,10 +327,10 @@ fn processes_of_a_selected_user_are_found_when_they_come() {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn polling_proc_sees_some_and_claims_nothing() {
-    let world = World::new("procfs");
+    let world = start("procfs");
     let file = world.text("plain");
     std::fs::write(&file, "some content\n").unwrap();
-    world.record(&[], Command::new("sh").args(["-c", &format!("exec 7<{file}; sleep 2")]));
+    record(&world, &[], Command::new("sh").args(["-c", &format!("exec 7<{file}; sleep 2")]));
     let events = world.events();
     expect(
         "procfs",
@@ -452,7 +357,7 @@ fn polling_proc_sees_some_and_claims_nothing() {
 #[test]
 #[ignore = "needs root and eBPF: run by scripts/test"]
 fn a_child_that_asks_for_no_tracer_is_traced_and_its_calls_work() {
-    let world = World::new("ptrace");
+    let world = start("ptrace");
     let file = world.text("plain");
     std::fs::write(&file, "some content\n").unwrap();
     // CLONE_UNTRACED and SIGCHLD; by `clone`, whose flags are in a register, and by `clone3`, whose flags are in memory.
@@ -470,7 +375,7 @@ fn a_child_that_asks_for_no_tracer_is_traced_and_its_calls_work() {
          \x20   assert child>0 and os.waitpid(child,0x40000000)[1]==0\n\
          assert memory.raw[:88]==flags\n"
     );
-    world.record(&[], Command::new("python3").args(["-c", &script]));
+    record(&world, &[], Command::new("python3").args(["-c", &script]));
     let events = world.events();
     let by = |event: &&Value| event["body"]["file_open"]["path"] == file.as_str() && event["outcome"] == "ok";
     let children: std::collections::BTreeSet<_> =

@@ -1,6 +1,10 @@
 //! A daemon without a kernel: a probe that gives what the test says, and an interpreter for its records.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of it")]
 
+// Those of the unit tests, which the library that this is linked to does not have. It takes its names from here.
+#[path = "../../src/event/examples.rs"]
+mod examples;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,6 +16,7 @@ use candor::device::session::{Interpretation, Interpreter, ManagerOptions, Prepa
 use candor::event::{
     App, DeviceInfo, Event, EventBody, Family, Fidelity, FileOpen, OpenAccess, Outcome, PackageList, Phase, ProbeId,
     ProbeState, ProbeStatus, ProcessExit, ProcessKey, ProcessRef, ProcessStart, ProgramCounters, Selection,
+    StreamEntry,
 };
 use candor::wire::proto::candor_service_client::CandorServiceClient;
 use hyper_util::rt::TokioIo;
@@ -221,30 +226,15 @@ impl Interpreter for ToyInterpreter {
             let body = match kind {
                 PROCESS_START => EventBody::ProcessStart(ProcessStart { parent: None, preexisting: false }),
                 PROCESS_EXIT => EventBody::ProcessExit(ProcessExit { status: Some(0), signal: None }),
-                _ => EventBody::FileOpen(FileOpen {
-                    path: path.clone(),
-                    requested_path: None,
-                    access: OpenAccess::Read,
-                    flags: 0,
-                    descriptor: Some(3),
-                    handle: 1,
-                    preexisting: false,
-                    path_cut: false,
-                    inode: None,
-                }),
+                _ => examples::open(&path),
             };
             events.push(Event {
                 sequence: 0,
                 time_ns,
                 process: ProcessRef { key: ProcessKey::new(pid, 0), name: "toy".to_owned(), executable: None },
                 thread_id: pid,
-                user_id: 10_001,
-                app: App::default(),
-                phase: Phase::unmarked(),
                 probe,
-                fidelity: Fidelity::Faithful,
-                outcome: Outcome::Ok,
-                body,
+                ..examples::event(body)
             });
         }
         Ok(Interpretation { observations })

@@ -2,7 +2,7 @@
 //!
 //! * **In:** a `/proc` file system, whose root is given. **Out:** one record when a process is first seen, and one whenever
 //!   its class changes.
-//! * **May import:** `event`, `nix`, `procfs`, and `super`.
+//! * **May import:** `event`, `device::clock`, `procfs`, and `super`.
 //! * **Test it:** `cargo test device::probe::importance`.
 //!
 //! Android's activity manager writes the score each time an app comes to the screen or leaves it. A tracepoint
@@ -16,11 +16,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::process_scan::{self, ScannedProcess};
 use super::record_layout::{HeaderFields, RecordBuilder, process_importance_body, record_flag, record_kind};
 use super::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
+use crate::device::clock;
 use crate::event::{Importance, ProbeId, ProbeStatus, Selection};
 
 /// The time between two looks.
@@ -96,8 +95,7 @@ impl ImportanceProbe {
             return;
         }
         let header = HeaderFields {
-            time_ns: clock_gettime(ClockId::CLOCK_BOOTTIME)
-                .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX)),
+            time_ns: clock::boot_ns(),
             sessions: news,
             start_ns: one.start_ns,
             tgid: one.pid,

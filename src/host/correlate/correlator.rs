@@ -17,7 +17,7 @@ use super::ties::{FlowKey, FlowTally, RecentReadings};
 use super::verdict::Actor;
 use crate::event::{
     App, ClockAnchor, Endpoint, Event, EventBody, Outcome, Phase, ProcessKey, ProviderAccess, SessionEnd,
-    SessionHeader, StreamEntry, Transport,
+    SessionHeader, StreamEntry, Transport, app_id,
 };
 use crate::host::declared_terms::DeclaredTerms;
 use crate::host::ontology::{Ontology, TypeId};
@@ -228,11 +228,9 @@ impl<'a> Correlator<'a> {
     /// Packages that the recording names: those of the selected user ids, and those of events. Empty when it names none.
     #[must_use]
     pub fn packages_seen(&self) -> BTreeSet<String> {
-        // The list is of the whole device. Of it count those that were selected by user id; the user ids of different
-        // users of the device differ by a multiple of this number (android.os.UserHandle.PER_USER_RANGE).
-        const USER_RANGE: u32 = 100_000;
+        // The list is of the whole device. Of it count those that were selected by user id, for whichever of its users.
         let selected = |header: &SessionHeader, user_id: u32| {
-            header.selection.user_ids.iter().any(|selected| selected % USER_RANGE == user_id % USER_RANGE)
+            header.selection.user_ids.iter().any(|selected| app_id(*selected) == app_id(user_id))
         };
         let listed = self.header.iter().flat_map(|header| {
             let entries = header.packages.packages.iter().filter(|entry| selected(header, entry.user_id));

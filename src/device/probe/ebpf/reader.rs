@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::super::record_layout::{RecordView, record_flag, record_kind};
@@ -15,6 +14,7 @@ use super::crowding::Crowding;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
 use super::totals::{self, Snapshot};
+use crate::device::clock;
 use crate::device::probe::process_scan;
 use crate::device::probe::{PollState, Probe, ProbeCounters, ProbeError, RawBatch, SessionSlot};
 use crate::event::{ProbeId, ProbeStatus, Selection};
@@ -268,7 +268,7 @@ impl EbpfProbe {
             return;
         }
         self.next_totals = Instant::now() + TOTALS_EVERY;
-        let time_ns = boot_time_ns();
+        let time_ns = clock::boot_ns();
         if Instant::now() >= self.next_forgetting {
             self.next_forgetting = Instant::now() + FORGET_CALLS_EVERY;
             binder::forget_undeliverable(&mut self.kernel, &self.proc_root, time_ns);
@@ -323,7 +323,7 @@ impl Probe for EbpfProbe {
         if self.sessions.remove(&slot).is_none() {
             return;
         }
-        let time_ns = boot_time_ns();
+        let time_ns = clock::boot_ns();
         // What was made before comes first, as far as one batch holds it.
         self.drained = self.drain(batch);
         for snapshot in totals::snapshots(&self.kernel) {
@@ -382,12 +382,6 @@ impl Probe for EbpfProbe {
             sums.into_iter().filter(|(_, count)| *count > 0).map(|((slot, reason), count)| (slot, reason, count));
         ProbeCounters { programs, lost: lost.collect() }
     }
-}
-
-/// The boot clock: the time base of the kernel programs.
-fn boot_time_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_BOOTTIME)
-        .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn map_error(action: &str, error: aya::maps::MapError) -> ProbeError {

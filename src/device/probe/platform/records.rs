@@ -1,12 +1,8 @@
 //! The records of the platform: release, method names, names of nodes.
 //!
 //! * **In:** tables and names. **Out:** raw records of one session.
-//! * **May import:** `event`, `nix` (the clock), `super`.
+//! * **May import:** `event`, `device::clock`, `super`.
 //! * **Test it:** `cargo test platform`.
-
-use std::time::Duration;
-
-use nix::time::{ClockId, clock_gettime};
 
 use super::super::record_layout::{
     HeaderFields, RECORD_MAX, RecordBuilder, binder_name_body, binder_name_what, method_names_body,
@@ -14,6 +10,7 @@ use super::super::record_layout::{
 };
 use super::shipped::{FIXED, FIXED_ORIGIN, Shipped};
 use super::tables::DeviceTables;
+use crate::device::clock;
 use crate::device::probe::{RawBatch, SessionSlot};
 use crate::event::PRIVACY_INTERFACES;
 
@@ -49,9 +46,7 @@ pub(super) fn method_tables<'a>(device: Option<&'a DeviceTables>, shipped: &'a S
 
 /// The header of a record that names something: it belongs to a session and to no process.
 pub(super) fn header(slot: SessionSlot) -> HeaderFields {
-    let time_ns = clock_gettime(ClockId::CLOCK_BOOTTIME)
-        .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX));
-    HeaderFields { time_ns, sessions: slot.bit(), ..HeaderFields::default() }
+    HeaderFields { time_ns: clock::boot_ns(), sessions: slot.bit(), ..HeaderFields::default() }
 }
 
 /// Tells the API level; 0 when it is not known.

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::super::record_layout::{
     HeaderFields, RecordBuilder, process_exec_body, process_exit_body, process_start_body, record_flag, record_kind,
     segment_tag,
@@ -14,6 +12,7 @@ use super::open_files::OpenFile;
 use super::sockets::Socket;
 use super::{BTreeSet, FOUND, ProbeError, RawBatch, ScannedProcess, Selection, SessionSlot, comm, process_scan};
 use super::{open_files, sockets};
+use crate::device::clock;
 
 /// The time between two looks while something happens ...
 pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
@@ -138,8 +137,7 @@ impl Looks {
 
     /// `flags` are those of a process that no session was told of before.
     fn compare(&mut self, flags: u16, batch: &mut RawBatch) {
-        let time_ns = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX));
+        let time_ns = clock::boot_ns();
         let list = process_scan::all(&self.root);
         self.find_members(&list);
         let by_uid: BTreeSet<u32> =

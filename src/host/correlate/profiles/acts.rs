@@ -4,7 +4,7 @@ use super::super::correlator::{Correlator, Effect};
 use super::super::limits;
 use super::super::tally::{Proof, Tally};
 use super::super::verdict::Actor;
-use crate::event::{Event, EventBody, Phase, ProviderAccess};
+use crate::event::{Event, EventBody, Phase, ProviderAccess, app_id};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +28,6 @@ pub(super) const PERMISSION_PROMPT: &str = "permission_prompt";
 
 /// User ids below this belong to the system (`android.os.Process.FIRST_APPLICATION_UID`).
 const FIRST_APPLICATION: u32 = 10_000;
-/// User ids of different users of the device differ by a multiple of this (`android.os.UserHandle.PER_USER_RANGE`).
-const USER_RANGE: u32 = 100_000;
 
 /// One sort of act.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +67,7 @@ impl Correlator<'_> {
     /// under user ids of apps, too.
     fn other_app<'e>(event: &Event, access: &'e ProviderAccess) -> Option<&'e str> {
         let owner = &access.transaction.owner;
-        let installed = owner.user_id.is_some_and(|id| id % USER_RANGE >= FIRST_APPLICATION);
+        let installed = owner.user_id.is_some_and(|id| app_id(id) >= FIRST_APPLICATION);
         let package = owner.app.package.as_deref()?;
         let own = event.app.package.as_deref() == Some(package)
             || event.app.candidates.iter().any(|candidate| candidate == package);

@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigEvent, SigevNotify, Signal};
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-use nix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 
 use super::super::process_scan;
 use super::super::record_layout::{
@@ -29,6 +29,7 @@ use super::super::record_layout::{
 };
 use super::link::{Command, Inbox, Report};
 use super::system::{self, Change, Resume};
+use crate::device::clock;
 use calls::Call;
 use descriptors::Descriptor;
 use outbox::Outbox;
@@ -523,7 +524,7 @@ impl Tracer {
         let entry = self.threads.get(&thread)?;
         let process = self.processes.get(&entry.process)?;
         Some(HeaderFields {
-            time_ns: boot_time_ns(),
+            time_ns: clock::boot_ns(),
             sessions: self.sessions_of(entry.process),
             start_ns: process.start_ns,
             tgid: entry.process,
@@ -538,7 +539,7 @@ impl Tracer {
     fn process_header(&self, pid: u32) -> Option<HeaderFields> {
         let process = self.processes.get(&pid)?;
         Some(HeaderFields {
-            time_ns: boot_time_ns(),
+            time_ns: clock::boot_ns(),
             sessions: self.sessions_of(pid),
             start_ns: process.start_ns,
             tgid: pid,
@@ -554,12 +555,6 @@ impl Tracer {
         self.last_handle = time_ns.max(self.last_handle + 1);
         self.last_handle
     }
-}
-
-/// The boot clock: the time base of every probe.
-fn boot_time_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_BOOTTIME)
-        .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A process as it is before anything is known of it but what `/proc` shows.
