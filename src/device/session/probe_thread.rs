@@ -207,6 +207,11 @@ impl ProbeThread {
     }
 
     fn begin_round(&mut self, slot: SessionSlot, moment: SelfTestMoment, since_ns: u64) -> Result<(), Gone> {
+        if moment != SelfTestMoment::Start {
+            // A new round closes the one before. What its helper did may still be in the ring, and must not be missed there;
+            // a drain that is given up after its time leaves that round as unproven as it is.
+            self.drain()?;
+        }
         match self.helpers.begin(slot, moment, since_ns) {
             Some(round) => self.send(Message::SelfTestBegins { slot, round }),
             None => Ok(()),
