@@ -1,6 +1,6 @@
 //! Statements written down in the native TOML form.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::manifest::{Manifest, MayAccess};
 use super::model::{Act, NotUnderstood, Origin, Statement};
@@ -40,7 +40,7 @@ pub fn to_toml(
     let mut out = String::new();
     for remark in head.remarks {
         for line in remark.lines() {
-            line_of(&mut out, &format!("# {}", line.trim_end()));
+            let _ = writeln!(out, "# {}", line.trim_end());
         }
     }
     line_of(&mut out, "[app]");
@@ -62,7 +62,7 @@ pub fn to_toml(
         pair(&mut out, "file", &quoted(&entry.file));
         pair(&mut out, "at", &quoted(&entry.at));
         if let Some(line) = entry.line {
-            pair(&mut out, "line", &line.to_string());
+            pair(&mut out, "line", &line);
         }
     }
     for act in Act::ALL {
@@ -86,10 +86,10 @@ fn write_access(out: &mut String, access: &MayAccess, ontology: &Ontology) {
         pair(out, "data_types", &list(access.data_types.iter().map(|id| ontology.data_types.id_of(*id))));
     }
     if let Some(level) = access.max_sdk.filter(|level| *level > 0) {
-        pair(out, "max_sdk", &level.to_string());
+        pair(out, "max_sdk", &level);
     }
     if let Some(origin) = &access.place.origin {
-        pair(out, "from", &from(origin));
+        pair(out, "from", &Place(origin));
     }
 }
 
@@ -97,23 +97,23 @@ fn write_manifest(out: &mut String, manifest: &Manifest) {
     line_of(out, "\n[manifest]");
     // A number of more than 63 bits is none that TOML can say, and none that a store takes.
     if let Some(code) = manifest.version_code.filter(|code| i64::try_from(*code).is_ok()) {
-        pair(out, "version_code", &code.to_string());
+        pair(out, "version_code", &code);
     }
     for (key, level) in [("min_sdk", manifest.min_sdk), ("target_sdk", manifest.target_sdk)] {
         if let Some(level) = level.filter(|level| *level > 0) {
-            pair(out, key, &level.to_string());
+            pair(out, key, &level);
         }
     }
     strings(out, "signers", &manifest.signers);
     strings(out, "queries", &manifest.queries);
     if let Some(origin) = &manifest.place.origin {
-        pair(out, "from", &from(origin));
+        pair(out, "from", &Place(origin));
     }
     for component in &manifest.components {
         line_of(out, "\n[[manifest.component]]");
         pair(out, "kind", &quoted(component.kind.as_str()));
         pair(out, "name", &quoted(&component.name));
-        pair(out, "exported", if component.exported { "true" } else { "false" });
+        pair(out, "exported", &component.exported);
         strings(out, "permissions", &component.permissions);
         strings(out, "authorities", &component.authorities);
         strings(out, "foreground_service_types", &component.foreground_service_types);
@@ -134,9 +134,9 @@ fn strings(out: &mut String, key: &str, values: &[String]) {
 }
 
 fn write_statement(out: &mut String, statement: &Statement, ontology: &Ontology) {
-    line_of(out, &format!("\n[[{}]]", statement.act));
+    let _ = writeln!(out, "\n[[{}]]", statement.act);
     if statement.draft {
-        pair(out, "draft", "true");
+        pair(out, "draft", &true);
     }
     if let Some(party) = statement.third_party() {
         let key = if statement.act == Act::Collect { "by" } else { "recipient" };
@@ -163,32 +163,36 @@ fn write_statement(out: &mut String, statement: &Statement, ontology: &Ontology)
     }
     for (key, value) in [("optional", statement.optional), ("ephemeral", statement.ephemeral)] {
         if let Some(value) = value {
-            pair(out, key, if value { "true" } else { "false" });
+            pair(out, key, &value);
         }
     }
     if let Some(phases) = &statement.timing.phases {
         pair(out, "phases", &list(phases.iter().map(crate::event::Phase::as_str)));
     }
     if statement.timing.foreground_only {
-        pair(out, "foreground_only", "true");
+        pair(out, "foreground_only", &true);
     }
     if let Some(limit) = statement.max_per_minute {
-        pair(out, "max_per_minute", &limit.to_string());
+        pair(out, "max_per_minute", &limit);
     }
     if let Some(origin) = &statement.place.origin {
-        pair(out, "from", &from(origin));
+        pair(out, "from", &Place(origin));
     }
 }
 
-fn from(origin: &Origin) -> String {
-    let line = origin.line.map(|line| format!("line = {line}, ")).unwrap_or_default();
-    format!(
-        "{{ file = {}, at = {}, {line}confidence = {}, wording = {} }}",
-        quoted(&origin.file),
-        quoted(&origin.at),
-        quoted(origin.confidence.as_str()),
-        quoted(&origin.wording)
-    )
+/// Where a statement was said.
+struct Place<'a>(&'a Origin);
+
+impl Display for Place<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self(origin) = self;
+        write!(out, "{{ file = {}, at = {}, ", quoted(&origin.file), quoted(&origin.at))?;
+        if let Some(line) = origin.line {
+            write!(out, "line = {line}, ")?;
+        }
+        let confidence = quoted(origin.confidence.as_str());
+        write!(out, "confidence = {confidence}, wording = {} }}", quoted(&origin.wording))
+    }
 }
 
 fn line_of(out: &mut String, line: &str) {
@@ -196,36 +200,52 @@ fn line_of(out: &mut String, line: &str) {
     out.push('\n');
 }
 
-fn pair(out: &mut String, key: &str, value: &str) {
-    line_of(out, &format!("{key} = {value}"));
+fn pair(out: &mut String, key: &str, value: &dyn Display) {
+    // Writing to a string does not fail.
+    let _ = writeln!(out, "{key} = {value}");
 }
 
 fn list<'a>(values: impl Iterator<Item = &'a str>) -> String {
-    let values: Vec<String> = values.map(quoted).collect();
-    format!("[{}]", values.join(", "))
+    let mut out = String::from("[");
+    for (index, value) in values.enumerate() {
+        let _ = write!(out, "{}{}", if index > 0 { ", " } else { "" }, quoted(value));
+    }
+    out.push(']');
+    out
 }
 
 /// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            // Characters that cannot be seen would make two files look the same that are not.
-            control
-                if control.is_control()
-                    || matches!(control, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}') =>
-            {
-                let _ = write!(out, "\\u{:04X}", u32::from(control));
+fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_char('"')?;
+        // What needs nothing is written in one piece.
+        let mut rest = self.0;
+        while let Some((at, special)) = rest.char_indices().find(|(_, character)| needs_escape(*character)) {
+            out.write_str(rest.get(..at).unwrap_or_default())?;
+            match special {
+                '"' => out.write_str("\\\"")?,
+                '\\' => out.write_str("\\\\")?,
+                '\n' => out.write_str("\\n")?,
+                '\t' => out.write_str("\\t")?,
+                other => write!(out, "\\u{:04X}", u32::from(other))?,
             }
-            plain => out.push(plain),
+            rest = rest.get(at + special.len_utf8()..).unwrap_or_default();
         }
+        out.write_str(rest)?;
+        out.write_char('"')
     }
-    out.push('"');
-    out
+}
+
+/// Besides what TOML demands, characters that cannot be seen would make two files look the same that are not.
+fn needs_escape(character: char) -> bool {
+    matches!(character, '"' | '\\' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
+        || character.is_control()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod recipients;
 pub use app_types::{AppType, AppTypeId, AppTypes, Need};
 pub use data_types::{DataName, DataType, DataTypes, TypeId};
 pub use domain::{Domain, DomainError, suffix_covers};
-pub use names::{TextKey, is_ignored, name_key, plain};
+pub use names::{TextKey, for_each_plain, is_ignored, name_key};
 pub use permissions::{Permission, Permissions};
 pub use platform_sources::{PlatformSources, Taken};
 pub use recipients::{Company, CompanyId, Purpose, Recipient, RecipientId, Recipients};

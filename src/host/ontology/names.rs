@@ -45,22 +45,29 @@ fn simplified(character: char) -> char {
     place(character).and_then(|place| table.get(place).copied()).unwrap_or(character)
 }
 
-/// One character in the form that names are compared in: compatibility forms (full width, radicals used as characters)
-/// and traditional characters are replaced, letters are lower case. One character can become several.
-pub fn plain(character: char) -> impl Iterator<Item = char> {
-    // ASCII and ideographs are most of the text of a page, and need no tables of Unicode.
-    let simple = if character.is_ascii() {
-        Some(character.to_ascii_lowercase())
-    } else {
-        IDEOGRAPHS.contains(&character).then(|| simplified(character))
-    };
-    let rest = simple.is_none().then(|| std::iter::once(character).nfkc().flat_map(char::to_lowercase).map(simplified));
-    simple.into_iter().chain(rest.into_iter().flatten())
+/// Hands over the characters of a text in the form that names are compared in, each with the one it was made from:
+/// compatibility forms (full width, radicals used as characters) and traditional characters are replaced, letters are
+/// lower case. One character can become several.
+pub fn for_each_plain(text: &str, mut each: impl FnMut(char, char)) {
+    for character in text.chars() {
+        // ASCII and ideographs are most of the text of a page, and need no tables of Unicode.
+        if character.is_ascii() {
+            each(character.to_ascii_lowercase(), character);
+        } else if IDEOGRAPHS.contains(&character) {
+            each(simplified(character), character);
+        } else {
+            let made = std::iter::once(character).nfkc().flat_map(char::to_lowercase).map(simplified);
+            made.for_each(|made| each(made, character));
+        }
+    }
 }
 
 /// Whether a character makes no difference between two names.
 #[must_use]
 pub fn is_ignored(character: char) -> bool {
+    if character.is_ascii_alphanumeric() || IDEOGRAPHS.contains(&character) {
+        return false;
+    }
     character.is_whitespace()
         || character.is_control()
         || matches!(
@@ -72,7 +79,13 @@ pub fn is_ignored(character: char) -> bool {
 /// What two spellings of one name have in common: "Android ID", "android_id" and "ＡＮＤＲＯＩＤＩＤ" give the same key.
 #[must_use]
 pub fn name_key(text: &str) -> String {
-    text.chars().flat_map(plain).filter(|character| !is_ignored(*character)).collect()
+    let mut key = String::with_capacity(text.len());
+    for_each_plain(text, |character, _| {
+        if !is_ignored(character) {
+            key.push(character);
+        }
+    });
+    key
 }
 
 /// A text in which names are looked for: its [`name_key`] as characters, and where words begin in it, which the key alone
@@ -88,10 +101,10 @@ impl TextKey {
     /// The key of a text.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut key =
-            Self { characters: Vec::with_capacity(text.len() / 2), begins: Vec::with_capacity(text.len() / 2) };
+        let length = text.chars().count();
+        let mut key = Self { characters: Vec::with_capacity(length), begins: Vec::with_capacity(length) };
         let mut begins = true;
-        for character in text.chars().flat_map(plain) {
+        for_each_plain(text, |character, _| {
             if is_ignored(character) {
                 begins = true;
             } else {
@@ -99,7 +112,7 @@ impl TextKey {
                 key.begins.push(begins);
                 begins = false;
             }
-        }
+        });
         key
     }
 
@@ -120,7 +133,9 @@ impl TextKey {
     /// Whether these characters stand anywhere in it.
     #[must_use]
     pub fn contains(&self, word: &[char]) -> bool {
-        self.characters.windows(word.len()).any(|window| window == word)
+        let begins = |place: usize| self.characters.get(place..).is_some_and(|rest| rest.starts_with(word));
+        let first = word.first();
+        self.characters.iter().enumerate().any(|(place, here)| Some(here) == first && begins(place))
     }
 }
 
@@ -263,6 +278,7 @@ mod tests {
         let within: Vec<usize> = (0..=key.characters().len()).filter(|place| key.is_within_word(*place)).collect();
         assert_eq!(within, [1, 3, 4, 5, 6, 10, 11]);
         assert!(key.contains(&['设', '备', 'm']) && !key.contains(&['设', 'm']));
+        assert!(key.contains(&['a', 'c']) && !key.contains(&['c', 'x']));
     }
 
     #[test]

@@ -13,8 +13,13 @@ use super::blocks::{Block, Cell, Line, LineKind, Table};
 
 #[derive(Debug)]
 enum Content {
-    Element { name: Rc<QualName>, columns: u16, rows: u16 },
-    Text(String),
+    Element {
+        name: Rc<QualName>,
+        columns: u16,
+        rows: u16,
+    },
+    /// Mostly a part of the page that the parser holds, and no copy.
+    Text(StrTendril),
     Other,
 }
 
@@ -71,11 +76,11 @@ impl Store {
                 if let Some(Content::Text(known)) =
                     before.and_then(|index| nodes.get_mut(index)).map(|node| &mut node.content)
                 {
-                    known.push_str(&text);
+                    known.push_tendril(&text);
                     return;
                 }
                 drop(nodes);
-                self.add(Content::Text(text.to_string()))
+                self.add(Content::Text(text))
             }
         };
         let mut nodes = self.nodes.borrow_mut();
@@ -212,8 +217,11 @@ pub(super) fn looks_like_html(text: &str) -> bool {
         "<h2",
         "<br",
     ];
-    let lower = text.to_ascii_lowercase();
-    TAGS.iter().any(|tag| lower.contains(tag))
+    text.match_indices('<').any(|(at, _)| {
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let begins = |tag: &&str| rest.get(..tag.len()).is_some_and(|here| here.eq_ignore_ascii_case(tag.as_bytes()));
+        TAGS.iter().any(begins)
+    })
 }
 
 /// Reads a page.

@@ -1,5 +1,7 @@
 //! From bytes to text: which encoding a document is in.
 
+use std::borrow::Cow;
+
 use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::error::ImportError;
@@ -9,8 +11,9 @@ pub const LARGEST_DOCUMENT: usize = 20 << 20;
 
 /// A document as text.
 #[derive(Debug)]
-pub(super) struct Decoded {
-    pub(super) text: String,
+pub(super) struct Decoded<'a> {
+    /// Borrowed where the bytes are the text.
+    pub(super) text: Cow<'a, str>,
     /// What people should know of how it was read.
     pub(super) notes: Vec<String>,
 }
@@ -20,7 +23,7 @@ pub(super) struct Decoded {
 /// A byte order mark decides first; then whether the bytes are UTF-8, because a page that says it is GBK and is UTF-8 is
 /// frequent and the other way round nearly impossible by chance; then what the page says; then GB 18030, which GBK and
 /// GB 2312 are parts of.
-pub(super) fn decode(file: &str, bytes: &[u8]) -> Result<Decoded, ImportError> {
+pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<Decoded<'a>, ImportError> {
     if bytes.len() > LARGEST_DOCUMENT {
         return Err(ImportError::TooLarge { file: file.to_owned(), size: bytes.len(), limit: LARGEST_DOCUMENT });
     }
@@ -28,13 +31,13 @@ pub(super) fn decode(file: &str, bytes: &[u8]) -> Result<Decoded, ImportError> {
         let body = bytes.get(length..).unwrap_or_default();
         let (text, damaged) = encoding.decode_without_bom_handling(body);
         let notes = if damaged { vec![damage(encoding.name(), &text)] } else { Vec::new() };
-        return Ok(Decoded { text: text.into_owned(), notes });
+        return Ok(Decoded { text, notes });
     }
     if let Some(hint) = binary(bytes) {
         return Err(ImportError::NotText { file: file.to_owned(), offset: 0, hint });
     }
     let failed = match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => return Ok(Decoded { text: text.to_owned(), notes: Vec::new() }),
+        Ok(text) if !text.contains('\0') => return Ok(Decoded { text: Cow::Borrowed(text), notes: Vec::new() }),
         Ok(_) => bytes.iter().position(|byte| *byte == 0).unwrap_or(0),
         Err(error) => error.valid_up_to(),
     };
@@ -45,7 +48,7 @@ pub(super) fn decode(file: &str, bytes: &[u8]) -> Result<Decoded, ImportError> {
             let is_text = !text.chars().any(|character| character.is_control() && !character.is_whitespace());
             if !damaged && is_text {
                 let notes = vec![format!("read as {}", encoding.name())];
-                return Ok(Decoded { text: text.into_owned(), notes });
+                return Ok(Decoded { text, notes });
             }
         }
     }
@@ -55,7 +58,7 @@ pub(super) fn decode(file: &str, bytes: &[u8]) -> Result<Decoded, ImportError> {
         let (text, damaged) = encoding.decode_without_bom_handling(bytes);
         if !damaged && !mixed && !text.contains('\0') {
             let notes = vec![format!("read as {}", encoding.name())];
-            return Ok(Decoded { text: text.into_owned(), notes });
+            return Ok(Decoded { text, notes });
         }
     }
     // Neither fits from end to end: two encodings in one file. Each line is read by itself.
@@ -82,7 +85,7 @@ pub(super) fn decode(file: &str, bytes: &[u8]) -> Result<Decoded, ImportError> {
     if unreadable > 0 {
         notes.push(damage("UTF-8 and GBK", &text));
     }
-    Ok(Decoded { text, notes })
+    Ok(Decoded { text: Cow::Owned(text), notes })
 }
 
 /// Whether a good part of the lines is UTF-8, and others are not. UTF-8 nearly always decodes as GB 18030 too, into

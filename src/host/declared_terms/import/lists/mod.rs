@@ -4,7 +4,7 @@ mod seen;
 mod statements;
 mod tables;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use self::seen::{PIECES, Seen};
 use super::blocks::{Block, Line, LineKind};
@@ -71,6 +71,8 @@ struct Title {
     text: String,
     line: u32,
     used: bool,
+    /// It only says that lists follow, and of what.
+    announces: bool,
 }
 
 /// What has been read from a document.
@@ -92,7 +94,7 @@ pub(super) fn read(file: &str, blocks: &[Block], ontology: &Ontology) -> Found {
         ontology,
         reader: data::Reader::new(&ontology.data_types),
         found: Found::default(),
-        told: HashSet::new(),
+        told: HashMap::new(),
         kind: ListKind::Unknown,
         of_sdks: false,
         system: None,
@@ -120,8 +122,8 @@ struct Lists<'a> {
     ontology: &'a Ontology,
     reader: data::Reader<'a>,
     found: Found,
-    /// What was given back already: cells that reach over several rows would be told for each.
-    told: HashSet<(String, String)>,
+    /// What was given back already, by its place: cells that reach over several rows would be told for each.
+    told: HashMap<String, Vec<usize>>,
     kind: ListKind,
     /// The list says of itself that it is one of SDKs.
     of_sdks: bool,
@@ -173,12 +175,18 @@ fn one_line(text: &str) -> String {
 impl Lists<'_> {
     fn leave(&mut self, at: &str, line: u32, wording: &str, reason: NotUnderstoodReason) {
         let wording = one_line(wording);
-        if wording.is_empty() || !self.told.insert((at.to_owned(), wording.clone())) {
+        if wording.is_empty() {
             return;
         }
+        let entries = &mut self.found.not_understood;
+        let told = self.told.entry(at.to_owned()).or_default();
+        if told.iter().any(|index| entries.get(*index).is_some_and(|entry| entry.wording == wording)) {
+            return;
+        }
+        told.push(entries.len());
         let entry =
             NotUnderstood { file: self.file.to_owned(), at: at.to_owned(), line: Some(line.max(1)), wording, reason };
-        self.found.not_understood.push(entry);
+        entries.push(entry);
     }
 
     fn see<'t>(&self, text: &'t str) -> Seen<'t>
@@ -333,9 +341,9 @@ impl Lists<'_> {
     fn new_title(&mut self, text: &str, line: u32) {
         self.finish();
         self.retire_title();
-        let key = name_key(text);
-        let general = is_general(text);
-        if general || announces_list(text) {
+        let announces = is_general(text) || announces_list(text);
+        if announces {
+            let key = name_key(text);
             if ["共享", "第三方", "sdk", "合作", "接收方", "委托"].iter().any(|word| key.contains(word)) {
                 self.kind = ListKind::Shared;
                 self.of_sdks = key.contains("sdk");
@@ -346,7 +354,7 @@ impl Lists<'_> {
             self.found.tells_systems |= system_in(text).is_some();
             self.take_as_name(&format!("line {line}"), line, text, NotUnderstoodReason::Prose);
         }
-        self.title = Some(Title { text: text.to_owned(), line, used: general || announces_list(text) });
+        self.title = Some(Title { text: text.to_owned(), line, used: announces, announces });
     }
 
     /// A title that nothing used, and that names somebody or something, is given back.

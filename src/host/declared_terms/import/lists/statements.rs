@@ -1,10 +1,11 @@
 //! Entries to statements.
 
+use std::borrow::Cow;
+
 use super::super::data::{System, bare_system_heading, system_in};
-use super::super::headings::{
-    announces_list, collects_itself, is_general, is_nothing, is_protection, is_the_app, title_words,
-};
+use super::super::headings::{collects_itself, is_nothing, is_protection, is_the_app, title_words};
 use super::super::labels::Role;
+use super::seen::Seen;
 use super::{Entry, Field, ListKind, Lists, one_line};
 use crate::host::declared_terms::{
     Act, Confidence, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
@@ -74,45 +75,39 @@ impl Lists<'_> {
     }
 
     fn say(&mut self, entry: &Entry, surest: Confidence) -> bool {
-        let mut entry = entry.clone();
+        let mut entry = Cow::Borrowed(entry);
         // A kind of data is data where nothing else is.
-        if !entry.of(Role::Data).any(|field| !is_nothing(&field.value)) {
-            entry
-                .fields
-                .iter_mut()
-                .filter(|field| field.role == Role::Category)
-                .for_each(|field| field.role = Role::Data);
+        if entry.has(Role::Category) && !entry.of(Role::Data).any(|field| !is_nothing(&field.value)) {
+            let kinds = entry.to_mut().fields.iter_mut().filter(|field| field.role == Role::Category);
+            kinds.for_each(|field| field.role = Role::Data);
         }
-        let named: Vec<Field> = [Role::Name, Role::ThirdParty, Role::Company]
-            .iter()
-            .flat_map(|role| entry.of(*role).cloned().collect::<Vec<_>>())
-            .filter(|field| !is_nothing(&field.value))
+        let entry = entry.as_ref();
+        let mut named: Vec<(Role, &Field)> = [Role::Name, Role::ThirdParty, Role::Company]
+            .into_iter()
+            .flat_map(|role| entry.of(role).map(move |field| (role, field)))
+            .filter(|(_, field)| !is_nothing(&field.value))
             .collect();
         let mut title_used = false;
+        let title = entry.title.as_ref().filter(|title| !title.announces);
+        let seen = title.map(|title| self.see(&title.text));
+        let title_names = || seen.as_ref().is_some_and(Seen::names_party);
         // "第三方名称" below the name of an SDK is its company.
-        let title_names = entry.title.as_ref().is_some_and(|title| {
-            self.see(&title.text).names_party() && !is_general(&title.text) && !announces_list(&title.text)
-        });
-        let mut named = named;
-        if title_names && !named.iter().any(|field| field.role == Role::Name) {
-            named.iter_mut().for_each(|field| field.role = Role::Company);
+        if !named.iter().any(|(role, _)| *role == Role::Name) && title_names() {
+            named.iter_mut().for_each(|(role, _)| *role = Role::Company);
         }
         let mut party_text = named
             .iter()
-            .find(|field| field.role != Role::Company)
-            .map(|field| title_words(&one_line(&field.value)).to_owned());
-        let title = entry.title.as_ref().filter(|title| !is_general(&title.text) && !announces_list(&title.text));
+            .find(|(role, _)| *role != Role::Company)
+            .map(|(_, field)| title_words(&one_line(&field.value)).to_owned());
         if party_text.is_none()
             && let Some(title) = title
-            && (!named.is_empty()
-                || self.kind == ListKind::Shared
-                || self.see(&title.text).names_party()
-                || entry.has(Role::Company))
+            && (!named.is_empty() || self.kind == ListKind::Shared || title_names() || entry.has(Role::Company))
         {
             party_text = Some(one_line(title_words(&title.text)));
             title_used = true;
         }
-        let company_text = named.iter().find(|field| field.role == Role::Company).map(|field| one_line(&field.value));
+        let company_text =
+            named.iter().find(|(role, _)| *role == Role::Company).map(|(_, field)| one_line(&field.value));
         let party_text = party_text.or_else(|| company_text.clone());
         let own = party_text.as_deref().is_some_and(is_the_app);
         let third = party_text.filter(|_| !own);
@@ -122,12 +117,12 @@ impl Lists<'_> {
         let system = said_system.or(in_name).or(self.system);
         self.found.tells_systems |= said_system.or(in_name).is_some();
 
-        for field in entry.of(Role::Permission).cloned().collect::<Vec<_>>() {
+        for field in entry.of(Role::Permission) {
             if self.see(&field.value).lists_data() {
                 self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::Permission);
             }
         }
-        for field in entry.of(Role::Aside).cloned().collect::<Vec<_>>() {
+        for field in entry.of(Role::Aside) {
             // A column of links and policies repeats what the others say; it is given back below, as running text.
             let about_policy = |text: &str| ["://", "隐私", "政策", "声明"].iter().any(|word| text.contains(word));
             let link = about_policy(&field.value) || about_policy(&field.label);
@@ -137,8 +132,8 @@ impl Lists<'_> {
         }
 
         // A column of its own for another system.
-        let (elsewhere, data_fields): (Vec<Field>, Vec<Field>) =
-            entry.of(Role::Data).cloned().partition(|field| system_in(&field.label) == Some(System::Other));
+        let (elsewhere, data_fields): (Vec<&Field>, Vec<&Field>) =
+            entry.of(Role::Data).partition(|field| system_in(&field.label) == Some(System::Other));
         for field in elsewhere.iter().filter(|field| !is_nothing(&field.value)) {
             self.found.tells_systems = true;
             self.leave(&field.at, field.line, &field.value, NotUnderstoodReason::OtherSystem);
@@ -154,7 +149,7 @@ impl Lists<'_> {
             // Purposes and companies of nothing.
             for field in &entry.fields {
                 if !matches!(field.role, Role::Aside | Role::Permission | Role::System) {
-                    self.leave_if_telling(&field.at, field.line, &field.value.clone(), NotUnderstoodReason::NoLabel);
+                    self.leave_if_telling(&field.at, field.line, &field.value, NotUnderstoodReason::NoLabel);
                 }
             }
             return title_used;
@@ -199,7 +194,7 @@ impl Lists<'_> {
             }
         }
 
-        let mut statement = Statement::new(Act::Collect, self.place(&entry, &data_fields, third.as_deref()));
+        let mut statement = Statement::new(Act::Collect, self.place(entry, &data_fields, third.as_deref()));
         statement.purposes = entry.texts(Role::Purpose);
         statement.scenes = entry.texts(Role::Scene);
         statement.method = entry.texts(Role::Method).into_iter().find(|method| !is_protection(method));
@@ -244,7 +239,7 @@ impl Lists<'_> {
         title_used
     }
 
-    fn place(&self, entry: &Entry, data_fields: &[Field], third: Option<&str>) -> Provenance {
+    fn place(&self, entry: &Entry, data_fields: &[&Field], third: Option<&str>) -> Provenance {
         let data: Vec<String> = data_fields.iter().map(|field| one_line(&field.value)).collect();
         let mut wording = data.join("; ");
         // The heading over the data.

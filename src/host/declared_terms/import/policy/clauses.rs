@@ -77,7 +77,11 @@ impl<'t> Clauses<'t> {
     }
 
     fn between(&self, start: usize, end: usize) -> String {
-        self.low.get(start..end).unwrap_or_default().iter().collect()
+        self.characters(start, end).iter().collect()
+    }
+
+    fn characters(&self, start: usize, end: usize) -> &'t [char] {
+        self.low.get(start..end).unwrap_or_default()
     }
 
     /// Tokens that lie in these characters.
@@ -117,11 +121,11 @@ impl<'t> Clauses<'t> {
         if token.is(Word::User) {
             // "We read it after you have agreed": 我们在您授权后读取.
             let app_before = self.within(self.thought(at), token.start).any(|other| other.is(Word::We));
-            if app_before && self.between(token.end, at).contains(['后', '时', '前']) {
+            let occasion = |character: &char| matches!(character, '后' | '时' | '前');
+            if app_before && self.characters(token.end, at).iter().any(occasion) {
                 return true;
             }
-            let next: String = self.between(token.end, token.end + 2);
-            if next.starts_with(['的', 'r']) {
+            if matches!(self.characters(token.end, token.end + 2), ['的' | 'r', _]) {
                 return true;
             }
         }
@@ -132,11 +136,14 @@ impl<'t> Clauses<'t> {
     /// The meaning of a verb at this place; `None` when it is none here.
     fn verb(&self, index: usize) -> Option<Word> {
         let token = self.tokens.get(index)?;
-        let word = token.word()?;
+        let word = token.word().filter(|word| {
+            use Word::{Collect, Else, Give, Provide, Sell, Share, Use};
+            matches!(word, Collect | Use | Share | Sell | Give | Provide | Else)
+        })?;
         // "The processing of your data" is a thing that is spoken of, not done here.
-        let before = self.between(token.start.saturating_sub(5), token.start);
-        let is_noun = self.between(token.start, token.end).ends_with("ing")
-            && [" the ", " our ", "this ", " for ", " any "].iter().any(|word| before.ends_with(word));
+        let before = || self.between(token.start.saturating_sub(5), token.start);
+        let is_noun = self.characters(token.start, token.end).ends_with(&['i', 'n', 'g'])
+            && [" the ", " our ", "this ", " for ", " any "].contains(&before().as_str());
         if is_noun {
             return None;
         }

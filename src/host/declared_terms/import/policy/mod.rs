@@ -13,10 +13,10 @@ mod sentences;
 mod tokens;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use self::clauses::{Clauses, Deed, Whom};
-use self::sentences::{Role, Sentence, sentences};
+use self::sentences::{Role, Sentence, for_each_sentence};
 use self::tokens::{Lexicon, Thing};
 use self::words::Word;
 use super::data::{System, bare_system_heading, system_in};
@@ -41,9 +41,7 @@ pub fn policy(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Imported,
     let blocks = if is_html { html::read(&decoded.text) } else { plain::read(&decoded.text) };
     let tables = blocks.iter().filter(|block| matches!(block, super::blocks::Block::Table(_))).count();
     let mut reader = Reader::new(file, ontology);
-    for sentence in sentences(&blocks, &decoded.text) {
-        reader.read(&sentence);
-    }
+    for_each_sentence(&blocks, &decoded.text, |sentence| reader.read(&sentence));
     if reader.statements.is_empty() && reader.not_understood.is_empty() {
         let what = match (is_html, decoded.text.trim().is_empty()) {
             (_, true) => "the file is empty",
@@ -90,8 +88,9 @@ struct Reader<'a> {
     before: Vec<TypeId>,
     /// The section is about another system.
     other_system: bool,
-    /// What was read already: pages repeat themselves.
-    seen: BTreeSet<String>,
+    /// What was said already, by sentence, and the sentences that were given back: pages repeat themselves.
+    said: HashMap<String, Vec<(Act, Vec<TypeId>, Whom)>>,
+    left: HashSet<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -106,7 +105,8 @@ impl<'a> Reader<'a> {
             line: 0,
             before: Vec::new(),
             other_system: false,
-            seen: BTreeSet::new(),
+            said: HashMap::new(),
+            left: HashSet::new(),
         }
     }
 
@@ -236,9 +236,11 @@ impl<'a> Reader<'a> {
             let collects_itself = deed.act == Act::Collect && whom.unnamed;
             parties.push(collects_itself.then(|| UNNAMED.to_owned()));
         }
-        if !self.seen.insert(format!("{} {:?} {:?} {}", deed.act, deed.types, deed.whom, sentence.text)) {
+        let said = self.said.entry(sentence.text.clone()).or_default();
+        if said.iter().any(|(act, types, who)| *act == deed.act && *types == deed.types && who == whom) {
             return parties.len();
         }
+        said.push((deed.act, deed.types.clone(), whom.clone()));
         let count = parties.len();
         for name in parties {
             let party =
@@ -257,7 +259,7 @@ impl<'a> Reader<'a> {
     }
 
     fn leave(&mut self, sentence: &Sentence, reason: NotUnderstoodReason) {
-        if self.seen.insert(sentence.text.clone()) {
+        if self.left.insert(sentence.text.clone()) {
             self.not_understood.push(NotUnderstood {
                 file: self.file.to_owned(),
                 at: at(sentence),

@@ -37,9 +37,8 @@ pub(super) enum Role {
     Cell,
 }
 
-/// Every sentence of a document, in order.
-pub(super) fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
-    let mut found = Vec::new();
+/// Hands over every sentence of a document, in order.
+pub(super) fn for_each_sentence(blocks: &[Block], source: &str, mut each: impl FnMut(Sentence)) {
     let mut finder = Finder::new(source);
     let mut add = |text: &str, line: u32, role: Role, bulleted: bool| {
         let parts = split(text);
@@ -47,15 +46,7 @@ pub(super) fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
         for (index, part) in parts.into_iter().enumerate() {
             let range = finder.find(part, line);
             let announces = part.trim_end().ends_with([':', '：']);
-            found.push(Sentence {
-                text: part.to_owned(),
-                line,
-                range,
-                role,
-                announces,
-                last: index + 1 == count,
-                bulleted,
-            });
+            each(Sentence { text: part.to_owned(), line, range, role, announces, last: index + 1 == count, bulleted });
         }
     };
     for block in blocks {
@@ -79,7 +70,6 @@ pub(super) fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
             }
         }
     }
-    found
 }
 
 /// "1. ", "(1)", "1）", "一、", "①", "a) ".
@@ -170,7 +160,9 @@ const REACH: usize = 40_000;
 
 impl Finder {
     fn new(source: &str) -> Self {
-        let source: Vec<char> = source.chars().collect();
+        let mut characters = Vec::with_capacity(source.chars().count());
+        characters.extend(source.chars());
+        let source = characters;
         let mut lines = vec![0];
         lines.extend(source.iter().enumerate().filter(|(_, character)| **character == '\n').map(|(at, _)| at + 1));
         Self { source, lines, from: 0, missed: 0 }
@@ -181,8 +173,8 @@ impl Finder {
         if self.missed > MISSES {
             return None;
         }
-        let wanted: Vec<char> = text.chars().filter(|character| !character.is_whitespace()).collect();
-        let first = *wanted.first()?;
+        let wanted = text.chars().filter(|character| !character.is_whitespace());
+        let first = wanted.clone().next()?;
         let line_start = usize::try_from(line).ok().and_then(|line| self.lines.get(line.saturating_sub(1))).copied();
         // The parser gives the line in which a node ended up, which can be later than its first character.
         let start = self.from.min(line_start.unwrap_or(self.from));
@@ -193,7 +185,7 @@ impl Finder {
             if character != first && character != '&' {
                 continue;
             }
-            if let Some(stop) = self.fits(at, &wanted) {
+            if let Some(stop) = self.fits(at, wanted.clone()) {
                 self.from = stop;
                 return Some((at, stop));
             }
@@ -203,9 +195,9 @@ impl Finder {
     }
 
     /// Where the wanted characters end when they begin here, markup and white space between them left out.
-    fn fits(&self, at: usize, wanted: &[char]) -> Option<usize> {
+    fn fits(&self, at: usize, wanted: impl Iterator<Item = char>) -> Option<usize> {
         let mut index = at;
-        let mut wanted = wanted.iter().copied().peekable();
+        let mut wanted = wanted.peekable();
         while let Some(next) = wanted.peek().copied() {
             let character = self.source.get(index).copied()?;
             if character == next {
@@ -244,6 +236,12 @@ impl Finder {
 mod tests {
     use super::*;
     use crate::host::declared_terms::import::{html, plain};
+
+    fn sentences(blocks: &[Block], source: &str) -> Vec<Sentence> {
+        let mut found = Vec::new();
+        for_each_sentence(blocks, source, |sentence| found.push(sentence));
+        found
+    }
 
     #[test]
     fn sentences_end_where_people_end_them() {

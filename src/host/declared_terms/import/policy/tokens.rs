@@ -1,9 +1,9 @@
 //! A sentence to tokens: words of [`super::words`], data types and known third parties, each with where it stands.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::words::{WORDS, Word};
-use crate::host::ontology::{DataName, Ontology, TypeId, is_ignored, plain};
+use crate::host::ontology::{DataName, Ontology, TypeId, for_each_plain, is_ignored};
 
 /// What stands at a place of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,16 @@ impl Token {
     }
 }
 
+/// A form of a word.
+type Form = (Vec<char>, Word);
+
 /// The tables, made ready.
 pub(super) struct Lexicon<'a> {
     ontology: &'a Ontology,
-    /// By first character, longest first.
-    words: HashMap<char, Vec<(Vec<char>, Word)>>,
+    /// Sorted by the first character; the longest of each first.
+    words: Vec<(char, Vec<Form>)>,
+    /// [`UNSAID`], as characters.
+    unsaid: Vec<Vec<char>>,
 }
 
 /// Names that are data types in a list and mostly something else in running text.
@@ -59,7 +64,7 @@ const IN_COMPANY: &[&str] = &["name", "names", "address", "addresses", "age"];
 
 impl<'a> Lexicon<'a> {
     pub(super) fn new(ontology: &'a Ontology) -> Self {
-        let mut words: HashMap<char, Vec<(Vec<char>, Word)>> = HashMap::new();
+        let mut words: BTreeMap<char, Vec<Form>> = BTreeMap::new();
         for (kind, forms) in WORDS {
             for form in *forms {
                 let form: Vec<char> = form.chars().collect();
@@ -69,17 +74,24 @@ impl<'a> Lexicon<'a> {
             }
         }
         words.values_mut().for_each(|forms| forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len())));
-        Self { ontology, words }
+        let unsaid = UNSAID.iter().map(|form| form.chars().collect()).collect();
+        Self { ontology, words: words.into_iter().collect(), unsaid }
+    }
+
+    /// The words that begin with a character.
+    fn forms(&self, first: char) -> Option<&[Form]> {
+        let place = self.words.binary_search_by_key(&first, |known| known.0).ok()?;
+        self.words.get(place).map(|known| known.1.as_slice())
     }
 
     /// The plain characters of a sentence, and the things in it, in order.
     pub(super) fn tokens(&self, text: &str) -> (Vec<char>, Vec<Token>) {
-        let capitals: Vec<bool> = text
-            .chars()
-            .flat_map(|character| plain(character).map(move |_| character.is_uppercase() || character.is_ascii_digit()))
-            .collect();
-        let low: Vec<char> =
-            text.chars().flat_map(plain).map(|character| if character == '’' { '\'' } else { character }).collect();
+        let length = text.chars().count();
+        let (mut low, mut capitals) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        for_each_plain(text, |character, written| {
+            low.push(if character == '’' { '\'' } else { character });
+            capitals.push(written.is_uppercase() || written.is_ascii_digit());
+        });
         let key = Key::of(&low);
         let mut tokens = self.data(&low, &key);
         let parties = self.parties(&low, &key, &tokens, &capitals);
@@ -110,8 +122,8 @@ impl<'a> Lexicon<'a> {
     /// "读取通讯录" is a name in lists; in a sentence the verb counts.
     fn begins_with_a_verb(&self, words: &str) -> bool {
         let characters: Vec<char> = words.chars().collect();
-        let forms = characters.first().and_then(|first| self.words.get(first));
-        let verb = |(form, kind): &(Vec<char>, Word)| {
+        let forms = characters.first().and_then(|first| self.forms(*first));
+        let verb = |(form, kind): &Form| {
             matches!(kind, Word::Collect | Word::User | Word::Share | Word::Use)
                 && !form.first().is_some_and(char::is_ascii)
                 && characters.starts_with(form)
@@ -120,11 +132,12 @@ impl<'a> Lexicon<'a> {
     }
 
     fn word_at(&self, low: &[char], at: usize) -> Option<(usize, Word)> {
-        let forms = self.words.get(low.get(at)?)?;
-        let found = forms.iter().find(|(form, _)| {
-            low.get(at..at + form.len()).is_some_and(|here| here == form.as_slice())
-                && is_whole(low, at, at + form.len())
-        })?;
+        if !is_border(low, at) {
+            return None;
+        }
+        let rest = low.get(at..)?;
+        let forms = self.forms(*rest.first()?)?;
+        let found = forms.iter().find(|(form, _)| rest.starts_with(form) && is_whole(low, at, at + form.len()))?;
         Some((found.0.len(), found.1))
     }
 
@@ -162,16 +175,14 @@ impl<'a> Lexicon<'a> {
         }
         let mut keep = company.into_iter();
         tokens.retain(|_| keep.next().unwrap_or(true));
-        for words in UNSAID {
-            let form: Vec<char> = words.chars().collect();
-            for start in 0..low.len() {
-                let end = start + form.len();
-                if low.get(start..end) == Some(form.as_slice())
-                    && is_whole(low, start, end)
-                    && is_free(&tokens, start, end)
-                {
-                    tokens.push(Token { thing: Thing::Unsaid, start, end });
-                }
+        for (start, first) in low.iter().enumerate() {
+            let rest = low.get(start..).unwrap_or_default();
+            let begins = |form: &&Vec<char>| form.first() == Some(first) && rest.starts_with(form);
+            // None of them begins within another one.
+            let Some(form) = self.unsaid.iter().find(begins) else { continue };
+            let end = start + form.len();
+            if is_whole(low, start, end) && is_free(&tokens, start, end) {
+                tokens.push(Token { thing: Thing::Unsaid, start, end });
             }
         }
         tokens
@@ -211,9 +222,12 @@ struct Key {
 
 impl Key {
     fn of(low: &[char]) -> Self {
-        let counting = low.iter().enumerate().filter(|(_, character)| !is_ignored(**character));
-        let (places, characters) = counting.map(|(place, character)| (place, *character)).unzip();
-        Self { characters, places }
+        let mut key = Self { characters: Vec::with_capacity(low.len()), places: Vec::with_capacity(low.len()) };
+        for (place, character) in low.iter().enumerate().filter(|(_, character)| !is_ignored(**character)) {
+            key.characters.push(*character);
+            key.places.push(place);
+        }
+        key
     }
 
     /// Names that stand in the sentence as whole words, the longest at each place.
@@ -226,11 +240,12 @@ impl Key {
     ) -> Vec<Token> {
         let mut tokens = Vec::new();
         let mut index = 0;
-        while index < self.characters.len() {
-            let found = longest(self.characters.get(index..).unwrap_or_default()).and_then(|(length, name)| {
-                let start = *self.places.get(index)?;
+        while let Some(start) = self.places.get(index).copied() {
+            // Most places of an English text are within a word, where no name begins.
+            let rest = self.characters.get(index..).filter(|_| is_border(low, start));
+            let found = rest.and_then(&longest).and_then(|(length, name)| {
                 let last = *self.places.get((index + length).checked_sub(1)?)?;
-                let end = plural_end(low, last + 1).filter(|_| is_border(low, start))?;
+                let end = plural_end(low, last + 1)?;
                 let words: String = low.get(start..=last)?.iter().collect();
                 accepts(&words, length).then_some((length, name, start, end))
             });
