@@ -25,6 +25,10 @@ pub enum Operation {
     Map,
     SendTo,
     ReceiveFrom,
+    /// `send`, where it is a call of its own: `sendto` without an address.
+    Send,
+    /// `recv`, likewise.
+    Receive,
     SendMessage,
     ReceiveMessage,
     SendMessages,
@@ -63,6 +67,18 @@ pub enum Operation {
     Root,
     /// A call through an interface that is not followed (x32).
     Foreign,
+}
+
+impl Operation {
+    /// For a call that is another one without the address of its peer: that one.
+    #[must_use]
+    pub fn with_address(self) -> Option<Self> {
+        match self {
+            Self::Send => Some(Self::SendTo),
+            Self::Receive => Some(Self::ReceiveFrom),
+            _ => None,
+        }
+    }
 }
 
 /// The flag of `clone` that asks for a child that no tracer gets to see. Under the filter such a child could make no call of
@@ -203,10 +219,85 @@ const COMPAT: &[Interface] = &[Interface {
     ],
 }];
 
-/// 32-bit programs on arm64 have numbers of their own, which nothing here has been tried with: their calls are told of as a
-/// blind spot.
+/// 32-bit programs on arm64. Numbers from `arch/arm/tools/syscall.tbl`, as far as programs for the ABI of today use them.
 #[cfg(not(target_arch = "x86_64"))]
-const COMPAT: &[Interface] = &[];
+const COMPAT: &[Interface] = &[ARM];
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+pub(super) const ARM: Interface = Interface {
+    // AUDIT_ARCH_ARM
+    audit: 0x4000_0028,
+    narrow: true,
+    calls: &[
+        (3, Operation::Read),
+        (4, Operation::Write),
+        (5, Operation::Open),
+        (6, Operation::Close),
+        (8, Operation::Creat),
+        (10, Operation::Unlink),
+        (11, Operation::Execute),
+        // The user and group ids of 16 bits, then those of 32.
+        (23, Operation::Credentials),
+        (46, Operation::Credentials),
+        (70, Operation::Credentials),
+        (71, Operation::Credentials),
+        (164, Operation::Credentials),
+        (170, Operation::Credentials),
+        (203, Operation::Credentials),
+        (204, Operation::Credentials),
+        (208, Operation::Credentials),
+        (210, Operation::Credentials),
+        (213, Operation::Credentials),
+        (214, Operation::Credentials),
+        (38, Operation::Rename),
+        (40, Operation::RemoveDirectory),
+        (61, Operation::Root),
+        (63, Operation::DuplicateOnto),
+        (120, Operation::Clone),
+        (145, Operation::ReadVector),
+        (146, Operation::WriteVector),
+        (172, Operation::Name),
+        (180, Operation::Read),
+        (181, Operation::Write),
+        (187, Operation::SendFile),
+        (192, Operation::Map),
+        (218, Operation::Root),
+        (239, Operation::SendFile),
+        (281, Operation::Socket),
+        (282, Operation::Bind),
+        (283, Operation::Connect),
+        (284, Operation::Listen),
+        (285, Operation::Accept),
+        (289, Operation::Send),
+        (290, Operation::SendTo),
+        (291, Operation::Receive),
+        (292, Operation::ReceiveFrom),
+        (296, Operation::SendMessage),
+        (297, Operation::ReceiveMessage),
+        (322, Operation::OpenAt),
+        (328, Operation::UnlinkAt),
+        (329, Operation::RenameAt),
+        (340, Operation::Splice),
+        (358, Operation::DuplicateOnto),
+        (361, Operation::ReadVector),
+        (362, Operation::WriteVector),
+        (365, Operation::ReceiveMessages),
+        (366, Operation::Accept),
+        (371, Operation::OpenByHandle),
+        (374, Operation::SendMessages),
+        (375, Operation::Root),
+        (382, Operation::RenameAt2),
+        (387, Operation::ExecuteAt),
+        (391, Operation::CopyFileRange),
+        (392, Operation::ReadVector),
+        (393, Operation::WriteVector),
+        (417, Operation::ReceiveMessages),
+        (425, Operation::RingSetup),
+        (435, Operation::Clone3),
+        (436, Operation::CloseRange),
+        (437, Operation::OpenAt2),
+    ],
+};
 
 impl Interface {
     /// The calls, each with what it does.
@@ -285,6 +376,15 @@ mod tests {
         assert_eq!(operation_of(&NATIVE, 100_000), None);
         assert_eq!(operation_of(&NATIVE, u64::MAX), None);
         assert!(interface_of(0).is_none());
+    }
+
+    #[test]
+    fn the_numbers_of_32_bit_arm_have_one_meaning_each() {
+        for (number, operation) in ARM.calls() {
+            assert_eq!(operation_of(&ARM, u64::from(*number)), Some(*operation), "{number}");
+        }
+        assert_eq!(operation_of(&ARM, 102), None, "there is no call for all of sockets");
+        assert_eq!(operation_of(&ARM, 0xf_0005), None, "those of the processor are none of ours");
     }
 
     #[cfg(target_arch = "x86_64")]

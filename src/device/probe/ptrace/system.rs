@@ -3,7 +3,9 @@
 //! `nix` has most of them, but its types hold no real-time signals: a thread stopped by one (the C library uses two itself)
 //! could neither be waited for nor be let go on with it.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
@@ -166,16 +168,38 @@ pub(super) fn read_memory(process: u32, address: u64, length: usize) -> Vec<u8> 
     let Ok(base) = usize::try_from(address) else { return Vec::new() };
     let remote = [RemoteIoVec { base, len: length }];
     let local = &mut [std::io::IoSliceMut::new(&mut bytes)];
-    let read = process_vm_readv(Pid::from_raw(process.cast_signed()), local, &remote).unwrap_or(0);
+    let read = match process_vm_readv(Pid::from_raw(process.cast_signed()), local, &remote) {
+        Err(error) if needs_file(error) => {
+            File::open(memory_file(process)).and_then(|memory| memory.read_at(&mut bytes, address)).unwrap_or(0)
+        }
+        read => read.unwrap_or(0),
+    };
     bytes.truncate(read);
     bytes
+}
+
+/// Whether memory of processes cannot be had by the calls for it: a kernel without `CONFIG_CROSS_MEMORY_ATTACH`, or a policy. Who
+/// traces a process may use its file as well, which has to be opened each time.
+fn needs_file(error: Errno) -> bool {
+    matches!(error, Errno::ENOSYS | Errno::EPERM)
+}
+
+/// The memory of a process as a file.
+fn memory_file(process: u32) -> String {
+    format!("/proc/{process}/mem")
 }
 
 /// Writes to the memory of a process; says whether all of it was written.
 pub(super) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> bool {
     let Ok(base) = usize::try_from(address) else { return false };
     let remote = [RemoteIoVec { base, len: bytes.len() }];
-    process_vm_writev(Pid::from_raw(process.cast_signed()), &[std::io::IoSlice::new(bytes)], &remote) == Ok(bytes.len())
+    match process_vm_writev(Pid::from_raw(process.cast_signed()), &[std::io::IoSlice::new(bytes)], &remote) {
+        Err(error) if needs_file(error) => File::options()
+            .write(true)
+            .open(memory_file(process))
+            .is_ok_and(|memory| memory.write_all_at(bytes, address).is_ok()),
+        written => written == Ok(bytes.len()),
+    }
 }
 
 /// Changes the first argument of the call that a thread is at the entry of. `narrow`: through the 32-bit interface.
@@ -187,18 +211,20 @@ pub(super) fn set_first_argument(thread: u32, narrow: bool, value: u64) -> nix::
     request(PTRACE_POKEUSER, thread, register * 8, usize::try_from(value).map_err(|_| Errno::EINVAL)?)
 }
 
-/// Changes the first argument of the call that a thread is at the entry of.
+/// Changes the first argument of the call that a thread is at the entry of. `narrow`: through the 32-bit interface.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn set_first_argument(thread: u32, _narrow: bool, value: u64) -> nix::Result<()> {
+pub(super) fn set_first_argument(thread: u32, narrow: bool, value: u64) -> nix::Result<()> {
     const PTRACE_GETREGSET: u32 = 0x4204;
     const PTRACE_SETREGSET: u32 = 0x4205;
     const GENERAL_REGISTERS: usize = 1;
-    // x0 to x30, stack, place, state.
+    // x0 to x30, stack, place, state. Of a 32-bit program only eighteen, of 32 bits each: two in one of these numbers.
     let mut registers = [0_u64; 34];
-    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
-    request(PTRACE_GETREGSET, thread, GENERAL_REGISTERS, std::ptr::from_ref(&part) as usize)?;
-    registers[0] = value;
-    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    let mut part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    request(PTRACE_GETREGSET, thread, GENERAL_REGISTERS, std::ptr::from_mut(&mut part) as usize)?;
+    let others = if narrow { registers[0] & !u64::from(u32::MAX) } else { 0 };
+    registers[0] = others | value;
+    // The kernel has put there how much it wrote.
+    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: part.iov_len };
     request(PTRACE_SETREGSET, thread, GENERAL_REGISTERS, std::ptr::from_ref(&part) as usize)
 }
 

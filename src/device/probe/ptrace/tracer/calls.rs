@@ -84,6 +84,12 @@ impl Tracer {
                 *argument = number_at(thread, list.saturating_add(4 * index as u64), 4);
             }
         }
+        // Behind their four arguments is whatever the registers held.
+        if let Some(with_address) = operation.with_address() {
+            operation = with_address;
+            let [.., fifth, sixth] = &mut arguments;
+            (*fifth, *sixth) = (0, 0);
+        }
         let mut call = Call { operation, arguments, narrow: interface.narrow, program: Text::default() };
         let [first, second, _, fourth, ..] = arguments;
         let wanted = match operation {
