@@ -46,6 +46,12 @@ pub enum DecodeError {
     /// The same segment occurs twice.
     #[error("segment tag {0} occurs twice in one record")]
     DuplicateSegment(u8),
+    /// The record is whole, but what a message was made of could not be read from the app's memory.
+    #[error("the memory of the app that held a message of {length} bytes could not be read")]
+    MemoryUnreadable {
+        /// Bytes that the call moved.
+        length: u64,
+    },
     /// A field with a closed set of values holds another one.
     #[error("{field} has the unknown value {value}")]
     UnknownValue {
@@ -69,6 +75,7 @@ impl DecodeError {
             Self::SegmentOverrun { .. } => "segment_overrun",
             Self::UnknownSegment(_) => "unknown_segment",
             Self::DuplicateSegment(_) => "duplicate_segment",
+            Self::MemoryUnreadable { .. } => "memory_unreadable",
             Self::UnknownValue { .. } => "unknown_value",
         }
     }

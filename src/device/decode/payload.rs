@@ -50,6 +50,10 @@ impl<'a> Payload<'a> {
         let segment = segments.readable(SegmentTag::Payload);
         let bytes = segment.map(|segment| segment.bytes).unwrap_or_default();
         let cut = (bytes.len() as u64) < wire_length || is_cut(record) || segment.is_none_or(|segment| segment.cut());
+        if bytes.is_empty() && wire_length > 0 {
+            // Which names were in it nobody knows: that is no payload without names.
+            return Err(DecodeError::MemoryUnreadable { length: wire_length });
+        }
         let remote = remote.endpoint(segments.get(SegmentTag::UnixRemote));
         Ok(Self { handle, offset, descriptor, socket, direction, purpose, remote, bytes, cut })
     }

@@ -379,6 +379,8 @@ fn damage_is_named() {
     assert_eq!(reason(&twice.build()), "duplicate_segment");
     assert_eq!(reason(&RecordBuilder::blind_spot(9).build()), "unknown_value");
     assert_eq!(reason(&RecordBuilder::payload((1, 1, 1), (3, 1), 0, 0, None, b"").build()), "unknown_value");
+    let unread = RecordBuilder::payload((1, 1, 1), (PAYLOAD_SENT, PAYLOAD_DNS), 0, 40, None, b"");
+    assert_eq!(reason(&unread.build()), "memory_unreadable", "whom it asked for nobody knows");
 
     let mut padded = whole.clone();
     padded.extend([0; 6]);

@@ -390,7 +390,7 @@ INLINE void segment_payload(struct scratch *s, __u64 parts, __u64 part_count, __
 		left -= size;
 	}
 	if (left)
-		flags |= SEGMENT_FLAG_CUT;
+		flags |= left == length ? SEGMENT_FLAG_UNREADABLE : SEGMENT_FLAG_CUT;
 	segment_header_write(s, at, SEGMENT_PAYLOAD, flags, end - at - sizeof(struct segment_header));
 	s->length = end;
 }
