@@ -334,6 +334,14 @@ pub fn entries(place: &dyn Place, recording: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Why the daemon refuses to record; `None`: it does not.
+pub fn refusal(place: &dyn Place) -> Option<String> {
+    let files = tempfile::tempdir().unwrap();
+    let words = ["record", "--force", "--phase", "pre_consent", "--duration", "1", "--pid", "1"];
+    let output = client(place, &files.path().join("recording"), &words).output().unwrap();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Has the program act under one tier, attached to before it begins.
 pub fn observe(place: &dyn Place, tier: &str) -> Observed {
     let files = tempfile::tempdir().unwrap();

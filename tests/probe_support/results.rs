@@ -7,7 +7,7 @@ use candor::event::{EventKind, Family, ProbeState, ProbeStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::observe::{Observed, Place, observe};
+use super::observe::{Observed, Place, observe, refusal};
 use super::table::{Cell, LOOKED_UP, Row};
 use super::{TIERS, find, miss};
 
@@ -49,14 +49,13 @@ fn probe_of(tier: &str) -> &'static str {
 
 /// Runs the suite with one tier. Returns what was seen, and everything that is not as it has to be.
 pub fn run_tier(place: &mut dyn Place, tier: &str, btf: bool) -> (TierResult, Vec<String>) {
-    let served = place.serve(tier);
+    place.serve(tier).unwrap_or_else(|reason| panic!("{tier}: the daemon does not start: {reason}"));
     if tier == "ebpf-objects" && !btf {
         // It would load and read wrong places: the loader skips relocation without a word.
-        let reason = served.expect_err("without type information this tier has to be refused");
+        let reason = refusal(place).expect("without type information nobody can record with this tier");
         assert!(reason.contains("CONFIG_DEBUG_INFO_BTF"), "the refusal does not say what is missing: {reason}");
         return (TierResult::Refused("the kernel has no type information (BTF)".to_owned()), Vec::new());
     }
-    served.unwrap_or_else(|reason| panic!("{tier}: the daemon does not start: {reason}"));
     let observed = observe(place, tier);
     let mut wrong = Vec::new();
     let cells = compare(&observed, observed.rows(&place.directory()), tier, &mut wrong);
