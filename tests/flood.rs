@@ -252,12 +252,13 @@ async fn a_flood_is_counted_bounded_and_nobody_elses_loss() {
         }
     }
     // Every open was handed over or counted as lost by the kernel program: those of both apps, and a few of their starts. An open
-    // that is given the number of a socket whose close is not over yet tells that socket's totals as well.
+    // that is given the number of a socket whose close is not over yet tells that socket's totals as well; on a starved machine
+    // that was seen to happen a little more than once a connection. Counting each open twice would be far beyond this.
     let programs = &flood_end.totals.loss.programs;
     let program = |name: &str| programs.iter().find(|one| one.program == name).unwrap();
     let counted = program("file_open").submitted + program("file_open").lost;
     let done = did(&flooding, "open") + did(&resting, "open");
-    let besides = did(&flooding, "connect") + 20 * did(&flooding, "fork") + 10_000;
+    let besides = 2 * did(&flooding, "connect") + 20 * did(&flooding, "fork") + 10_000;
     assert!(counted >= done && counted - done < besides, "{counted} counted, {done} done");
     assert!(did(&flooding, "open") > 10_000 * seconds(), "that was no flood: {flooding}");
     // What the kernel lost is what the sessions say was lost before the reader.
