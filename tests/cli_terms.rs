@@ -172,7 +172,12 @@ fn bad_documents_are_refused_by_name_and_place() {
     lists(b"PK\x03\x04", &package, 65, &["bad.html", "ZIP"]);
     lists(b"", &package, 65, &["bad.html", "empty"]);
     lists("今天天气很好，我们去公园。".as_bytes(), &package, 65, &["bad.html", "looks like a list"]);
-    lists("<table><tr><th>SDK名称<th>收集信息</tr></table>".as_bytes(), &package, 65, &["bad.html", "no rows"]);
+    lists(
+        "<table><tr><th>SDK名称<th>收集信息</tr></table>".as_bytes(),
+        &package,
+        65,
+        &["bad.html", "no rows", "save the page"],
+    );
     lists(b"<html><body><div id=app></div><script>x</script></body></html>", &package, 65, &["built by a script"]);
     lists(LIST.as_bytes(), &[], 64, &["bad.html", "--package"]);
     lists(format!("<p>应用包名：com.other.app</p>{LIST}").as_bytes(), &package, 65, &["com.other.app", "line 1"]);
@@ -207,6 +212,12 @@ fn bad_documents_are_refused_by_name_and_place() {
         assert!(ran.err.contains("a.toml is of a.b, and b.toml is of c.d"), "{}", ran.err);
     }
     assert_eq!(candor(at, &["terms", "import", "two-lists", "none.html"]).status, 66);
+    // What is written is never a file that the other commands refuse.
+    lists(LIST.as_bytes(), &["--package", "my app"], 64, &["\"my app\" is not a package name", "com.example.shop"]);
+    fs::write(at.join("bad.toml"), b"[app]\npackage = \"a.b\" # \xff\n").unwrap();
+    let ran = candor(at, &["terms", "lint", "bad.toml"]);
+    assert_eq!(ran.status, 65, "{}", ran.err);
+    assert!(ran.err.contains("bad.toml: line 2 is not UTF-8: save the file"), "{}", ran.err);
 }
 
 #[test]
@@ -330,6 +341,9 @@ fn bad_packages_are_refused_or_read_in_part() {
     refused(b"PK\x03\x04zz", &[], 65, &["bad.apk, the archive", "not an APK"]);
     refused(&bomb, &[], 65, &["bad.apk, AndroidManifest.xml", "more than the 16777216 bytes"]);
     refused(&compiled, &[], 65, &["AndroidManifest.xml, byte 0"]);
+    refused(&compiled, &[], 65, &["copy the file from the device or the store again"]);
+    let in_text = zipped(&[("AndroidManifest.xml", MANIFEST.as_bytes())]);
+    refused(&in_text, &[], 65, &["bad.apk, AndroidManifest.xml: it is not compiled", "import the manifest by itself"]);
     refused(&zipped(&[("x.txt", b"")]), &[], 65, &["no AndroidManifest.xml"]);
     refused(b"\x03\0\x08\0", &[], 65, &["bad.apk, byte 4"]);
     refused(b"<html></html>", &[], 65, &["neither an APK nor an AndroidManifest.xml"]);

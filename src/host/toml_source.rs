@@ -32,7 +32,13 @@ impl SourceFile {
     ///
     /// When it cannot be read, or is not UTF-8.
     pub fn read(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { name: path.display().to_string(), text: std::fs::read_to_string(path)? })
+        let text = String::from_utf8(std::fs::read(path)?).map_err(|error| {
+            let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let message = format!("line {line} is not UTF-8: save the file as text in UTF-8");
+            std::io::Error::new(std::io::ErrorKind::InvalidData, message)
+        })?;
+        Ok(Self { name: path.display().to_string(), text })
     }
 
     /// A text that is already in memory.

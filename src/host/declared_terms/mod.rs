@@ -23,6 +23,7 @@ pub use model::{
     Act, Confidence, DeclaredApp, DeclaredTerms, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance,
     Statement, Subject, Timing, TimingAnswer,
 };
+pub use native::is_package_name;
 pub use schema::schema;
 pub use write::{Head, to_toml};
 

@@ -112,10 +112,7 @@ impl Reading<'_> {
         *first_party = self.domains(&mut table, "first_party_domains", problems);
         table.finish(problems);
         let package = package?;
-        let well_formed =
-            package.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-                && package.value.split('.').all(|part| !part.is_empty());
-        if !well_formed {
+        if !is_package_name(&package.value) {
             let help = "packages look like com.example.shop".to_owned();
             problems.error(
                 self.source,
@@ -360,4 +357,11 @@ impl Reading<'_> {
 
 fn values(located: Vec<Located<String>>) -> Vec<String> {
     located.into_iter().map(|entry| entry.value).collect()
+}
+
+/// Whether a text can be the name of a package: "com.example.shop".
+#[must_use]
+pub fn is_package_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && text.split('.').all(|part| !part.is_empty())
 }

@@ -13,7 +13,7 @@ use crate::host::commands::{CommandError, Exit};
 use crate::host::declared_terms::import::{self, ImportError, Imported};
 use crate::host::declared_terms::{
     Confidence, DeclaredTerms, Head, Manifest, MayAccess, NotUnderstood, NotUnderstoodReason, Origin, Statement,
-    to_toml,
+    is_package_name, to_toml,
 };
 use crate::host::ontology::Ontology;
 use crate::host::toml_source::SourceFile;
@@ -99,6 +99,10 @@ pub(super) fn import(command: &ImportCommand, ontology: &Ontology, format: Repor
     let package = wanted.or(imported.package.as_deref()).ok_or_else(|| {
         CommandError::new(Exit::Usage, format!("{name} does not say which app it is about: give --package NAME"))
     })?;
+    if !is_package_name(package) {
+        let message = format!("{package:?} is not a package name: give --package NAME, such as com.example.shop");
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     tell(&imported);
     let mut remarks = vec![format!("Imported from {name}. What was not understood comes first.")];
     remarks.extend(imported.notes.iter().cloned());

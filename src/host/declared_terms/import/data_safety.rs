@@ -108,15 +108,20 @@ pub fn data_safety(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Impo
     let decoded = text::decode(file, bytes)?;
     let mut form =
         Form { file, ontology, answers: BTreeMap::new(), left: Vec::new(), notes: decoded.notes, collects: None };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoded.text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(&decoded.text))
+        .from_reader(decoded.text.as_bytes());
+    let mut lines = Lines { text: decoded.text.as_bytes(), read: 0, line: 1 };
     let bad = |line: u64, what: String| ImportError::NotTheForm { file: file.to_owned(), line, what };
     let (mut known, mut answered) = (0_usize, 0_usize);
     for record in reader.records() {
         let record = record.map_err(|error| {
-            let line = error.position().map_or(1, csv::Position::line);
+            let line = error.position().map_or(1, |position| lines.at(position.byte()));
             bad(line, format!("not readable as CSV: {error}"))
         })?;
-        let line = record.position().map_or(1, csv::Position::line);
+        let line = record.position().map_or(1, |position| lines.at(position.byte()));
         let cell = |index: usize| record.get(index).unwrap_or_default().trim();
         let is_question = is_known(cell(0));
         if known == 0 && !is_question && !cell(0).starts_with("PSL_") {
@@ -147,6 +152,36 @@ pub fn data_safety(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Impo
         return Err(ImportError::NoList { file: file.to_owned(), what });
     }
     Ok(form.finish())
+}
+
+/// What stands between the columns. Exports have commas; tables that a spreadsheet has saved again have what is usual
+/// where its user lives.
+fn delimiter(text: &str) -> u8 {
+    let first = text.lines().map(|line| line.trim_start_matches('"')).find(|line| line.starts_with("PSL_"));
+    let mark = first.and_then(|line| line.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t')));
+    mark.unwrap_or(b',')
+}
+
+/// Counts lines up to the records of a table, one after the other. The reader of CSV counts the end of a line of Windows
+/// to the record behind it.
+struct Lines<'a> {
+    text: &'a [u8],
+    read: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line, from 1, of the first character of the record that begins at or behind an offset.
+    fn at(&mut self, offset: u64) -> u64 {
+        let offset = usize::try_from(offset).unwrap_or(self.text.len()).max(self.read);
+        let rest = self.text.get(offset..).unwrap_or_default();
+        let end = offset + rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        for byte in self.text.get(self.read..end).unwrap_or_default() {
+            self.line += u64::from(*byte == b'\n');
+        }
+        self.read = end.min(self.text.len());
+        self.line
+    }
 }
 
 fn not_an_export(found: &str) -> String {
@@ -473,5 +508,22 @@ mod tests {
         let with_bom =
             format!("\u{feff}{HEAD}PSL_DATA_COLLECTION_COLLECTS_PERSONAL_DATA,,false,,标签\n").replace('\n', "\r\n");
         assert_eq!(data_safety("a.csv", with_bom.as_bytes(), &ontology()).unwrap().statements.len(), 1);
+    }
+
+    #[test]
+    fn tables_that_a_spreadsheet_saved_again_are_read_and_keep_their_lines() {
+        let rows = "PSL_DATA_COLLECTION_COLLECTS_PERSONAL_DATA,,true,,x\n\n\"PSL_NEW_QUESTION\",,true,,\"a\nb\"\n\
+                    PSL_NEWER_QUESTION,,true,,x\n";
+        let table = format!("{HEAD}{rows}");
+        for changed in [table.clone(), table.replace('\n', "\r\n"), table.replace(',', ";"), table.replace(',', "\t")] {
+            let imported = data_safety("a.csv", changed.as_bytes(), &ontology()).unwrap();
+            let unknown = |entry: &&NotUnderstood| entry.reason == NotUnderstoodReason::UnknownId;
+            let lines: Vec<Option<u32>> =
+                imported.not_understood.iter().filter(unknown).map(|entry| entry.line).collect();
+            assert_eq!(lines, [Some(4), Some(6)], "{changed:?}");
+        }
+        let short = format!("{HEAD}PSL_DATA_TYPES_LOCATION,PSL_PRECISE_LOCATION\n").replace('\n', "\r\n");
+        let error = data_safety("a.csv", short.as_bytes(), &ontology()).unwrap_err().to_string();
+        assert!(error.contains("a.csv, line 2: the row has 2 columns"), "{error}");
     }
 }

@@ -7,13 +7,12 @@ use thiserror::Error;
 pub enum ImportError {
     /// Larger than any list.
     #[error(
-        "{file}: {size} bytes are more than the {limit} that are read; save the page without what is built into it"
+        "{file}: it has more than the {limit} bytes that are read; save the page without the pictures and programs that \
+         are built into it"
     )]
     TooLarge {
         /// The file, as the user named it.
         file: String,
-        /// Its size in bytes.
-        size: usize,
         /// The limit in bytes.
         limit: usize,
     },

@@ -79,6 +79,9 @@ impl Imported {
     }
 }
 
+/// What to know of a document from which nothing came because all of it is about another system.
+const OTHER_SYSTEM_ONLY: &str = "everything in it is said of another system than Android: no statement was made; import the document of the Android app";
+
 /// Reads lists of what an app collects and with whom it shares it: HTML, plain text or Markdown.
 ///
 /// `package` is the package that the terms are to be of.
@@ -116,7 +119,8 @@ pub fn two_lists(
     let only_prose = found.not_understood.iter().all(|entry| entry.reason == NotUnderstoodReason::Prose);
     if found.statements.is_empty() && other == 0 && only_prose {
         return no_list(if found.tables > 0 {
-            "its tables have no rows that say what is collected or shared"
+            "its tables have no rows that say what is collected or shared; if a script fills them, save the page from a \
+             browser after it has been shown"
         } else {
             "nothing in it looks like a list of what is collected or shared: neither a table with known heads nor lines \
              such as \"SDK名称：…\""
@@ -124,7 +128,7 @@ pub fn two_lists(
     }
     let mut notes = decoded.notes;
     if found.statements.is_empty() && other > 0 {
-        notes.push("everything in it is said of another system than Android: no statement was made".to_owned());
+        notes.push(OTHER_SYSTEM_ONLY.to_owned());
     } else if found.tells_systems {
         notes.push(format!(
             "the document tells systems apart: what is said of Android or of all was taken, and {other} parts of others \

@@ -25,7 +25,7 @@ pub(super) struct Decoded<'a> {
 /// GB 2312 are parts of.
 pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<Decoded<'a>, ImportError> {
     if bytes.len() > LARGEST_DOCUMENT {
-        return Err(ImportError::TooLarge { file: file.to_owned(), size: bytes.len(), limit: LARGEST_DOCUMENT });
+        return Err(ImportError::TooLarge { file: file.to_owned(), limit: LARGEST_DOCUMENT });
     }
     if let Some((encoding, length)) = Encoding::for_bom(bytes) {
         let body = bytes.get(length..).unwrap_or_default();
@@ -61,31 +61,46 @@ pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<Decoded<'a>, Imp
             return Ok(Decoded { text, notes });
         }
     }
-    // Neither fits from end to end: two encodings in one file. Each line is read by itself.
+    // Neither fits from end to end: two encodings in one file. Each line is read by itself, and where that is neither,
+    // what stands between its tags.
     if bytes.iter().filter(|byte| **byte == 0).count() * 100 > bytes.len() {
-        return Err(ImportError::NotText { file: file.to_owned(), offset: failed, hint: String::new() });
+        return Err(ImportError::NotText { file: file.to_owned(), offset: failed, hint: SAVE_AS_TEXT.to_owned() });
     }
     let mut text = String::new();
     let mut unreadable = 0_usize;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match std::str::from_utf8(line) {
             Ok(line) => text.push_str(line),
-            Err(_) => {
-                let (decoded, damaged) = GB18030.decode_without_bom_handling(line);
-                unreadable += usize::from(damaged);
-                text.push_str(&decoded);
-            }
+            Err(_) => unreadable += usize::from(mixed_line(line, &mut text)),
         }
     }
     let lines = bytes.split(|byte| *byte == b'\n').count();
     if unreadable * 4 > lines {
-        return Err(ImportError::NotText { file: file.to_owned(), offset: failed, hint: String::new() });
+        return Err(ImportError::NotText { file: file.to_owned(), offset: failed, hint: SAVE_AS_TEXT.to_owned() });
     }
     let mut notes = vec!["UTF-8 and GBK are mixed: each line was read by itself".to_owned()];
     if unreadable > 0 {
         notes.push(damage("UTF-8 and GBK", &text));
     }
     Ok(Decoded { text: Cow::Owned(text), notes })
+}
+
+/// Reads a line that is no UTF-8 from end to end; says whether something in it is damaged. `<` and `>` are part of no
+/// other character in either encoding.
+fn mixed_line(line: &[u8], text: &mut String) -> bool {
+    let mut damaged = false;
+    for piece in line.split_inclusive(|byte| matches!(byte, b'<' | b'>')) {
+        // Short words in GBK can be UTF-8 by chance, but hardly ever with characters of three bytes.
+        let is_utf8 = |text: &&str| text.is_ascii() || text.chars().any(|character| character >= '\u{800}');
+        if let Some(piece) = std::str::from_utf8(piece).ok().filter(is_utf8) {
+            text.push_str(piece);
+            continue;
+        }
+        let (decoded, not_gbk) = GB18030.decode_without_bom_handling(piece);
+        damaged |= not_gbk;
+        text.push_str(&decoded);
+    }
+    damaged
 }
 
 /// Whether a good part of the lines is UTF-8, and others are not. UTF-8 nearly always decodes as GB 18030 too, into
@@ -106,16 +121,19 @@ fn damage(encoding: &str, text: &str) -> String {
     format!("{count} places are no {encoding}, the first in line {line}; they are shown as \u{fffd}")
 }
 
+/// The way out for what is text to nobody.
+const SAVE_AS_TEXT: &str = ": save the document as text or HTML in UTF-8";
+
 /// What a file begins with that is no text.
 fn binary(bytes: &[u8]) -> Option<String> {
     const KINDS: &[(&[u8], &str)] = &[
         (b"PK\x03\x04", "; it looks like a ZIP archive or an Office document: save it as HTML or text"),
         (b"%PDF", "; it is a PDF document: save it as HTML or text"),
-        (b"\x89PNG", "; it is a picture"),
-        (b"\xff\xd8\xff", "; it is a picture"),
+        (b"\x89PNG", "; it is a picture: give the text that it shows"),
+        (b"\xff\xd8\xff", "; it is a picture: give the text that it shows"),
         (b"\x1f\x8b", "; it is compressed: unpack it first"),
         (b"\xd0\xcf\x11\xe0", "; it is an old Office document: save it as HTML or text"),
-        (b"\x7fELF", "; it is a program"),
+        (b"\x7fELF", "; it is a program: for an app, give the APK to `candor terms import apk`"),
     ];
     KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, hint)| (*hint).to_owned())
 }
@@ -157,6 +175,12 @@ mod tests {
         let decoded = decode("x", &bytes).unwrap();
         assert!(decoded.text.contains("剪贴板") && decoded.text.contains("应用列表"), "{}", decoded.text);
         assert!(decoded.notes[0].contains("mixed"));
+        // Both in one line, which is common where a template in one encoding takes in names in the other.
+        let mut bytes = "<p>甲</p>\n<td>友盟</td><td>".as_bytes().to_vec();
+        bytes.extend_from_slice(&GB18030.encode("位置信息").0);
+        bytes.extend_from_slice("</td>\n<p>应用列表</p>\n".as_bytes());
+        let decoded = decode("x", &bytes).unwrap();
+        assert_eq!(decoded.text, "<p>甲</p>\n<td>友盟</td><td>位置信息</td>\n<p>应用列表</p>\n");
     }
 
     #[test]
@@ -164,7 +188,8 @@ mod tests {
         let error = |bytes: &[u8]| decode("a.bin", bytes).unwrap_err().to_string();
         assert!(error(b"PK\x03\x04zzzz").contains("a.bin") && error(b"PK\x03\x04zzzz").contains("ZIP"));
         assert!(error(b"%PDF-1.7").contains("PDF"));
-        assert!(error(&[0, 1, 2, 0xff, 0, 3, 0x81, 0]).contains("begins no text"));
+        let unknown = error(&[0, 1, 2, 0xff, 0, 3, 0x81, 0]);
+        assert!(unknown.contains("begins no text") && unknown.contains("save the document as text"), "{unknown}");
         assert!(matches!(decode("x", &vec![b'a'; LARGEST_DOCUMENT + 1]), Err(ImportError::TooLarge { .. })));
     }
 

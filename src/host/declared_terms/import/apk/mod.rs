@@ -74,7 +74,9 @@ pub fn apk<R: Read + Seek>(
     let bytes = limited(&mut reader, LARGEST_MANIFEST).map_err(|what| bad(file, MANIFEST, &what))?;
     let found = Found { entry: "the manifest", ..Found::default() };
     let root = if magic.as_slice() == [3, 0, 8, 0] {
-        binary_xml::read(&bytes).map_err(|damage| bad(file, &format!("byte {}", damage.offset), &damage.what))?
+        binary_xml::read(&bytes).map_err(|damage| {
+            bad(file, &format!("byte {}", damage.offset), &format!("{}; {FETCH_AGAIN}", damage.what))
+        })?
     } else {
         let decoded = text::decode(file, &bytes)?;
         if !decoded.text.contains("<manifest") {
@@ -86,6 +88,9 @@ pub fn apk<R: Read + Seek>(
     };
     manifest(file, &root, None, found, ontology, package)
 }
+
+/// The way out when a file is damaged or cut off.
+const FETCH_AGAIN: &str = "copy the file from the device or the store again";
 
 fn bad(file: &str, at: &str, what: &str) -> ImportError {
     ImportError::BadPackage { file: file.to_owned(), at: at.to_owned(), what: what.to_owned() }
@@ -120,7 +125,8 @@ fn archive<R: Read + Seek>(
     package: Option<&str>,
 ) -> Result<Imported, ImportError> {
     let mut reader = reader;
-    let not_apk = |error: zip::result::ZipError| bad(file, "the archive", &format!("not an APK: {error}"));
+    let not_apk =
+        |error: zip::result::ZipError| bad(file, "the archive", &format!("not an APK: {error}; {FETCH_AGAIN}"));
     let directory = ZipArchive::new(&mut reader).map_err(not_apk)?.central_directory_start();
     let block = signers::block(&mut reader, directory);
     let mut archive = ZipArchive::new(reader).map_err(not_apk)?;
@@ -149,8 +155,14 @@ fn archive<R: Read + Seek>(
         Some(bytes) => bytes.map_err(|what| bad(file, MANIFEST, &what))?,
         None => return Err(bad(file, "the archive", &no_manifest(&names))),
     };
-    let root = binary_xml::read(&bytes)
-        .map_err(|damage| bad(file, &format!("{MANIFEST}, byte {}", damage.offset), &damage.what))?;
+    if std::str::from_utf8(&bytes).is_ok_and(|text| text.contains("<manifest")) {
+        let what = "it is not compiled, so that no device takes this APK: unpack it, and import the manifest by itself, \
+                    or build the app";
+        return Err(bad(file, MANIFEST, what));
+    }
+    let root = binary_xml::read(&bytes).map_err(|damage| {
+        bad(file, &format!("{MANIFEST}, byte {}", damage.offset), &format!("{}; {FETCH_AGAIN}", damage.what))
+    })?;
     let table = match entry(&mut archive, RESOURCES, LARGEST_RESOURCES) {
         Some(Ok(bytes)) => Some(bytes),
         Some(Err(what)) => {

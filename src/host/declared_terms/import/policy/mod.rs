@@ -21,7 +21,7 @@ use self::tokens::{Lexicon, Thing};
 use self::words::Word;
 use super::data::{System, bare_system_heading, system_in};
 use super::error::ImportError;
-use super::{Imported, html, plain, text};
+use super::{Imported, OTHER_SYSTEM_ONLY, html, plain, text};
 use crate::host::declared_terms::{
     Act, Confidence, NotUnderstood, NotUnderstoodReason, Origin, Party, Provenance, Statement, Subject,
 };
@@ -53,10 +53,19 @@ pub fn policy(file: &str, bytes: &[u8], ontology: &Ontology) -> Result<Imported,
         return Err(ImportError::NoList { file: file.to_owned(), what: what.to_owned() });
     }
     let mut notes = decoded.notes;
-    notes.push(format!(
-        "{} drafts from running text: none counts until a person has compared it with its sentence and confirmed it",
-        reader.statements.len()
-    ));
+    let drafts = reader.statements.len();
+    let of_others = reader.not_understood.iter().all(|entry| entry.reason == NotUnderstoodReason::OtherSystem);
+    notes.push(match drafts {
+        0 if of_others => OTHER_SYSTEM_ONLY.to_owned(),
+        0 => {
+            "no sentence in it gave a draft: what names data stands in the file as not understood, for a person to read"
+                .to_owned()
+        }
+        _ => format!(
+            "{drafts} drafts from running text: none counts until a person has compared it with its sentence and \
+             confirmed it"
+        ),
+    });
     if tables > 0 {
         notes.push(format!(
             "{tables} tables: only whole sentences in their cells were read; `candor terms import two-lists` reads tables"
@@ -329,6 +338,15 @@ mod tests {
             assert!(error.starts_with("p.txt: ") && error.contains(wanted), "{error}");
         }
         assert!(policy("p.pdf", b"%PDF-1.7", &ontology).unwrap_err().to_string().contains("PDF"));
+    }
+
+    #[test]
+    fn a_policy_without_drafts_says_why() {
+        let ontology = Ontology::built_in().unwrap();
+        let notes = |text: &str| policy("p.txt", text.as_bytes(), &ontology).unwrap().notes.join("\n");
+        assert!(notes("On iOS we collect your location.").contains("another system than Android"));
+        assert!(notes("You can delete your photos at any time.").contains("no sentence in it gave a draft"));
+        assert!(notes("We collect your location.").contains("1 drafts from running text"));
     }
 
     proptest::proptest! {
