@@ -32,8 +32,14 @@ const PROTO_FILES: &[&str] = &[
 /// Where the kernel programs are, and each object: its name, its source, and what is defined for it.
 const PROGRAM_DIRECTORY: &str = "src/device/probe/ebpf/programs";
 const OBJECTS: &[(&str, &str, &[&str])] = &[
-    // The first three differ in how they read: without calls (kernel 6.2 and later), without calls what the current task
-    // leads to (5.11 and later), or with calls (5.8 and later).
+    // Those of kernel objects differ in how they read: without calls (kernel 6.2 and later), without calls what the current task
+    // leads to (5.11 and later), or with calls (5.8 and later). Those "by event" hang on another form of the tracepoint of
+    // system calls, which the kernel does not interrupt.
+    (
+        "kernel_objects_by_event",
+        "probe.bpf.c",
+        &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=1", "-DCANDOR_CASTS=1", "-DCANDOR_SYSTEM_CALL_EVENT=1"],
+    ),
     (
         "kernel_objects_by_casts",
         "probe.bpf.c",
@@ -41,6 +47,11 @@ const OBJECTS: &[(&str, &str, &[&str])] = &[
     ),
     ("kernel_objects", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=1"]),
     ("kernel_objects_by_calls", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=1", "-DCANDOR_TYPED_POINTERS=0"]),
+    (
+        "system_calls_by_event",
+        "probe.bpf.c",
+        &["-DCANDOR_KERNEL_OBJECTS=0", "-DCANDOR_TYPED_POINTERS=0", "-DCANDOR_SYSTEM_CALL_EVENT=1"],
+    ),
     ("system_calls", "probe.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=0", "-DCANDOR_TYPED_POINTERS=0"]),
     ("canary", "canary.bpf.c", &["-DCANDOR_KERNEL_OBJECTS=0", "-DCANDOR_TYPED_POINTERS=0"]),
 ];

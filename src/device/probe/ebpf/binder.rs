@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use aya::maps::{HashMap, MapData};
+use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
 use super::super::record_layout::{u32_at, u64_at};
@@ -17,7 +18,7 @@ use super::tracefs;
 use crate::event::{Family, PRIVACY_INTERFACES, ProbeState, ProbeStatus};
 
 /// The families that come from binder.
-pub(super) const FAMILIES: &[Family] = &[Family::Provider, Family::Service];
+const FAMILIES: &[Family] = &[Family::Provider, Family::Service];
 
 /// A group of tracepoints, and what is in front of their names.
 const DRIVERS: &[(&str, &str)] = &[("binder", ""), ("rust_binder", "rust_"), ("rust_binder", "")];
@@ -86,6 +87,20 @@ impl Driver {
 
     fn offers(&self, event: &str) -> bool {
         self.format(event).is_some()
+    }
+
+    /// Whether the fields of the call into the driver are where programs on the form with fields read them.
+    fn begins_as_usual(&self, program: Option<&Program>) -> Result<(), String> {
+        if !matches!(program, Some(Program::TracePoint(_))) {
+            return Ok(());
+        }
+        let format = self.format(BEGUN).unwrap_or_default();
+        let places = ["cmd", "arg"].map(|field| tracefs::field_offset(&format, field));
+        if places == [Some(8), Some(16)] {
+            Ok(())
+        } else {
+            Err(format!("the fields of {} are not where they usually are", self.name(BEGUN)))
+        }
     }
 
     /// What the programs must know before they are loaded: variables and their values. A field that is not there is at -1.
@@ -168,13 +183,14 @@ pub(super) fn attach_all(programs: &mut Ebpf, btf: Option<&Btf>, tier: Tier, dri
     let mut state = State { state: ProbeState::Attached, reasons: Vec::new() };
     // The receiving side first: a sender that is seen before anybody looks at receivers would be remembered in vain.
     let delivered = if tier == Tier::KernelObjects {
-        attach(programs, btf, "binder_delivered", Hook::Raw(&driver.name(DONE)))
+        attach(programs, btf, "binder_delivered", Hook::Any(driver.group, &driver.name(DONE)))
     } else {
         Err("needs the kernel's type information".to_owned())
     };
     if let Err(reason) = delivered {
-        let by_map = attach(programs, btf, "binder_delivered_by_map", Hook::Raw(&driver.name(DONE)))
-            .and_then(|()| attach(programs, btf, "binder_entered", Hook::Raw(&driver.name(BEGUN))));
+        let by_map = attach(programs, btf, "binder_delivered_by_map", Hook::Any(driver.group, &driver.name(DONE)))
+            .and_then(|()| driver.begins_as_usual(programs.program("binder_entered")))
+            .and_then(|()| attach(programs, btf, "binder_entered", Hook::Any(driver.group, &driver.name(BEGUN))));
         if let Err(by_map) = by_map {
             return State::of(ProbeState::Denied, format!("program binder_delivered: {reason}; by map: {by_map}"));
         }

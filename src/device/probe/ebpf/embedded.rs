@@ -22,12 +22,16 @@ macro_rules! embedded {
     };
 }
 
+/// For kernels that interrupt programs on raw tracepoints, from 7.0 on.
+pub(super) static KERNEL_OBJECTS_BY_EVENT: EmbeddedObject = embedded!("kernel_objects_by_event");
 /// For kernels from 6.2 on.
 pub(super) static KERNEL_OBJECTS_BY_CASTS: EmbeddedObject = embedded!("kernel_objects_by_casts");
 /// For kernels from 5.11 on.
 pub(super) static KERNEL_OBJECTS: EmbeddedObject = embedded!("kernel_objects");
 /// For kernels from 5.8 on.
 pub(super) static KERNEL_OBJECTS_BY_CALLS: EmbeddedObject = embedded!("kernel_objects_by_calls");
+/// As KERNEL_OBJECTS_BY_EVENT, of the other tier. The kernel must have type information, though the programs use none.
+pub(super) static SYSTEM_CALLS_BY_EVENT: EmbeddedObject = embedded!("system_calls_by_event");
 /// For kernels without type information.
 pub(super) static SYSTEM_CALLS: EmbeddedObject = embedded!("system_calls");
 /// The empty program that is loaded before all others.
@@ -79,7 +83,9 @@ mod tests {
 
     #[test]
     fn every_object_unpacks_to_an_aligned_object_file_for_bpf() {
-        for object in [&KERNEL_OBJECTS_BY_CASTS, &KERNEL_OBJECTS, &KERNEL_OBJECTS_BY_CALLS, &SYSTEM_CALLS, &CANARY] {
+        let kernel_objects =
+            [&KERNEL_OBJECTS_BY_EVENT, &KERNEL_OBJECTS_BY_CASTS, &KERNEL_OBJECTS, &KERNEL_OBJECTS_BY_CALLS];
+        for object in kernel_objects.into_iter().chain([&SYSTEM_CALLS_BY_EVENT, &SYSTEM_CALLS, &CANARY]) {
             let unpacked = object.unpack().unwrap();
             let bytes = unpacked.bytes();
             assert_eq!(&bytes[..5], b"\x7fELF\x02");

@@ -13,9 +13,11 @@ use super::casts;
 use super::crowding::Crowding;
 use super::descriptor_table::DescriptorTable;
 use super::embedded::{
-    CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
+    CANARY, EmbeddedObject, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, KERNEL_OBJECTS_BY_EVENT,
+    SYSTEM_CALLS, SYSTEM_CALLS_BY_EVENT,
 };
 use super::map_layout::{ACCOUNT_SIZE, BinderCallBytes, DescriptorKey, SETTINGS_SIZE, UNIX_NAMES_SIZE, settings};
+use super::skips::Skips;
 use super::{EbpfOptions, binder, tracefs, trial};
 use crate::event::{Family, ProbeId, ProbeState, ProbeStatus};
 
@@ -114,6 +116,10 @@ fn way_out() -> String {
 pub(super) struct Loaded {
     pub(super) tier: Tier,
     pub(super) statuses: Vec<ProbeStatus>,
+    /// The kernel interrupts programs, and so it matters when this process reads maps (see `priority`).
+    pub(super) interrupts: bool,
+    /// Nothing was refused but what depends on the binder driver, which another object would not change.
+    whole: bool,
     pub(super) ring: RingBuf<MapData>,
     pub(super) ring_bytes: u32,
     pub(super) settings: Array<MapData, [u8; SETTINGS_SIZE]>,
@@ -131,12 +137,9 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Whether nothing was refused but what depends on the binder driver, which another object would not change.
-    fn is_whole(&self) -> bool {
-        self.statuses
-            .iter()
-            .filter(|status| !binder::FAMILIES.contains(&status.family))
-            .all(|status| status.state == ProbeState::Attached)
+    /// What the kernel leaves out of the runs of these programs.
+    pub(super) fn skips(&self) -> Skips {
+        Skips::of(&self._programs)
     }
 }
 
@@ -191,8 +194,8 @@ fn raw_tracepoint<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut RawT
 /// How a program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hook<'a> {
-    /// A raw tracepoint of this name.
-    Raw(&'a str),
+    /// A tracepoint of this group and name, in whatever form the program was compiled for: raw, with types, or with fields.
+    Any(&'a str, &'a str),
     /// A tracepoint of this group and name, in the form with fields.
     Fields(&'a str, &'a str),
 }
@@ -201,18 +204,18 @@ pub(super) enum Hook<'a> {
 type Attachment = (&'static str, Hook<'static>, &'static [Family]);
 
 const KERNEL_OBJECTS_HOOKS: &[Attachment] = &[
-    ("process_start", Hook::Raw("sched_process_fork"), &[Family::Process]),
-    ("process_exec", Hook::Raw("sched_process_exec"), &[Family::Process]),
-    ("process_exit", Hook::Raw("sched_process_exit"), &[Family::Process]),
-    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
+    ("process_start", Hook::Any("sched", "sched_process_fork"), &[Family::Process]),
+    ("process_exec", Hook::Any("sched", "sched_process_exec"), &[Family::Process]),
+    ("process_exit", Hook::Any("sched", "sched_process_exit"), &[Family::Process]),
+    (SYSTEM_CALL_EXIT, Hook::Any("raw_syscalls", "sys_exit"), &[Family::Process, Family::File, Family::Socket]),
 ];
 
 const SYSTEM_CALLS_HOOKS: &[Attachment] = &[
-    ("thread_start", Hook::Raw("task_newtask"), &[Family::Process]),
+    ("thread_start", Hook::Any("task", "task_newtask"), &[Family::Process]),
     ("process_start", Hook::Fields("sched", "sched_process_fork"), &[Family::Process]),
     ("process_exec", Hook::Fields("sched", "sched_process_exec"), &[Family::Process]),
     ("process_exit", Hook::Fields("sched", "sched_process_exit"), &[Family::Process]),
-    (SYSTEM_CALL_EXIT, Hook::Raw("sys_exit"), &[Family::Process, Family::File, Family::Socket]),
+    (SYSTEM_CALL_EXIT, Hook::Any("raw_syscalls", "sys_exit"), &[Family::Process, Family::File, Family::Socket]),
 ];
 
 /// The program that everything but the process family hangs on.
@@ -229,20 +232,43 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
             LoadError::Unsupported(why)
         });
     }
-    match tier {
-        Tier::KernelObjects => tracefs::with_tracefs(|| {
-            // Kernels before 6.2 refuse the first, those before 5.11 the second.
-            for object in [&KERNEL_OBJECTS_BY_CASTS, &KERNEL_OBJECTS] {
-                match load_tier(tier, object, options) {
-                    Ok(loaded) if loaded.is_whole() => return Ok(loaded),
-                    Ok(loaded) => tracing::debug!(statuses = ?loaded.statuses, "another form of the programs is tried"),
-                    Err(error) => tracing::debug!(%error, "another form of the programs is tried"),
-                }
+    let interrupts = interrupts_programs();
+    // What each is refused by is said where it is defined.
+    let (first, otherwise): (Vec<&EmbeddedObject>, _) = match tier {
+        Tier::KernelObjects => {
+            let by_event = interrupts.then_some(&KERNEL_OBJECTS_BY_EVENT);
+            (
+                by_event.into_iter().chain([&KERNEL_OBJECTS_BY_CASTS, &KERNEL_OBJECTS]).collect(),
+                &KERNEL_OBJECTS_BY_CALLS,
+            )
+        }
+        Tier::SystemCalls => (interrupts.then_some(&SYSTEM_CALLS_BY_EVENT).into_iter().collect(), &SYSTEM_CALLS),
+    };
+    tracefs::with_tracefs(|| {
+        for object in first {
+            match load_tier(tier, object, options) {
+                Ok(loaded) if loaded.whole => return Ok(loaded),
+                Ok(loaded) => tracing::debug!(statuses = ?loaded.statuses, "another form of the programs is tried"),
+                Err(error) => tracing::debug!(%error, "another form of the programs is tried"),
             }
-            load_tier(tier, &KERNEL_OBJECTS_BY_CALLS, options)
-        }),
-        Tier::SystemCalls => tracefs::with_tracefs(|| load_tier(tier, &SYSTEM_CALLS, options)),
-    }
+        }
+        load_tier(tier, otherwise, options)
+    })
+}
+
+/// Whether the kernel interrupts programs on raw tracepoints: from 7.0 on. The version decides, because nothing else tells:
+/// both forms of the programs load, and the one that can be interrupted loses a call now and then (see `skips`).
+fn interrupts_programs() -> bool {
+    let release = nix::sys::utsname::uname().ok();
+    let release = release.as_ref().and_then(|names| names.release().to_str()).unwrap_or_default();
+    major_version(release) >= FIRST_TO_INTERRUPT
+}
+
+/// The first version that interrupts programs on raw tracepoints.
+const FIRST_TO_INTERRUPT: u32 = 7;
+
+fn major_version(release: &str) -> u32 {
+    release.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Result<Loaded, LoadError> {
@@ -309,6 +335,8 @@ fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Resu
     statuses.extend(binder_state.statuses(tier));
     Ok(Loaded {
         tier,
+        interrupts: interrupts_programs(),
+        whole: refusals.is_empty(),
         statuses,
         ring: take(&mut programs, "ring")?,
         ring_bytes,
@@ -383,10 +411,10 @@ pub(super) fn attach(programs: &mut Ebpf, btf: Option<&Btf>, name: &str, hook: H
     load_program(programs, btf, name)?;
     let absent = || format!("this build has no program {name}");
     match (programs.program_mut(name).ok_or_else(absent)?, hook) {
-        (Program::RawTracePoint(program), Hook::Raw(tracepoint)) => program.attach(tracepoint).map(|_| ()),
+        (Program::RawTracePoint(program), Hook::Any(_, tracepoint)) => program.attach(tracepoint).map(|_| ()),
         // The tracepoint was chosen when it was loaded.
-        (Program::BtfTracePoint(program), Hook::Raw(_)) => program.attach().map(|_| ()),
-        (Program::TracePoint(program), Hook::Fields(group, tracepoint)) => {
+        (Program::BtfTracePoint(program), Hook::Any(..)) => program.attach().map(|_| ()),
+        (Program::TracePoint(program), Hook::Fields(group, tracepoint) | Hook::Any(group, tracepoint)) => {
             program.attach(group, tracepoint).map(|_| ())
         }
         _ => return Err(absent()),
@@ -491,4 +519,16 @@ pub(super) fn settings_bytes(
     put(settings::CROWD_BYTES, &crowding.bytes().to_le_bytes());
     put(settings::OPERATION, operations);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_says_whether_programs_are_interrupted() {
+        for (release, interrupts) in [("6.18.44", false), ("7.0.0-rc1", true), ("10.1-vendor", true), ("", false)] {
+            assert_eq!(major_version(release) >= FIRST_TO_INTERRUPT, interrupts, "{release}");
+        }
+    }
 }

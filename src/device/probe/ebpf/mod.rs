@@ -29,7 +29,11 @@ mod loader;
 #[cfg(feature = "ebpf")]
 mod map_layout;
 #[cfg(feature = "ebpf")]
+mod priority;
+#[cfg(feature = "ebpf")]
 mod reader;
+#[cfg(feature = "ebpf")]
+mod skips;
 #[cfg(feature = "ebpf")]
 mod totals;
 #[cfg(feature = "ebpf")]

@@ -13,6 +13,8 @@ use super::completion::StartTimes;
 use super::crowding::Crowding;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
 use super::map_layout::{PROGRAMS, SELECTED_BY_TREE, SELECTED_BY_UID, sum_accounts};
+use super::priority::Uninterrupted;
+use super::skips::Skips;
 use super::totals::{self, Snapshot};
 use crate::device::clock;
 use crate::device::probe::process_scan;
@@ -51,6 +53,7 @@ pub(super) struct EbpfProbe {
     next_forgetting: Instant,
     sent: totals::Sent,
     start_times: StartTimes,
+    skips: Skips,
 }
 
 impl EbpfProbe {
@@ -66,6 +69,7 @@ impl EbpfProbe {
             sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().and_then(|count| u32::try_from(count).ok());
         let wake_bytes = kernel.ring_bytes / 8 / processors.unwrap_or(1).max(1);
         let crowding = Crowding::new(kernel.ring_bytes);
+        let skips = kernel.skips();
         Ok(Self {
             kernel,
             wakeups,
@@ -81,6 +85,7 @@ impl EbpfProbe {
             next_forgetting: Instant::now(),
             sent: totals::Sent::default(),
             start_times: StartTimes::default(),
+            skips,
         })
     }
 
@@ -95,12 +100,14 @@ impl EbpfProbe {
             selected_by |= SELECTED_BY_TREE;
         }
         self.generation = self.generation.wrapping_add(1);
+        let _uninterrupted = self.uninterrupted();
         let bytes =
             settings_bytes(selected_by, self.wake_bytes, self.generation, &self.crowding, &self.kernel.operations);
         self.kernel.settings.set(0, bytes, 0).map_err(|error| map_error("write the settings of the programs", error))
     }
 
     fn add_uids(&mut self, slot: SessionSlot, uids: &BTreeSet<u32>) -> Result<(), ProbeError> {
+        let _uninterrupted = self.uninterrupted();
         for uid in uids {
             let bits = self.uid_bits.get(uid).copied().unwrap_or(0) | slot.bit();
             let action = || format!("select user id {uid}");
@@ -135,9 +142,12 @@ impl EbpfProbe {
     }
 
     fn add_tree_member(&mut self, slot: SessionSlot, pid: u32) -> Result<(), ProbeError> {
-        let bits = self.kernel.trees.get(&pid, 0).unwrap_or(0) | slot.bit();
         let action = || format!("select process {pid}");
-        self.kernel.trees.insert(pid, bits, 0).map_err(|error| map_error(&action(), error))?;
+        {
+            let _uninterrupted = self.uninterrupted();
+            let bits = self.kernel.trees.get(&pid, 0).unwrap_or(0) | slot.bit();
+            self.kernel.trees.insert(pid, bits, 0).map_err(|error| map_error(&action(), error))?;
+        }
         if process_scan::find(&self.proc_root, pid).is_none() {
             // It ended meanwhile, perhaps before it was added: its id must not stay selected for whoever gets it next.
             let _gone = self.kernel.trees.remove(&pid);
@@ -146,6 +156,7 @@ impl EbpfProbe {
     }
 
     fn remove_filters(&mut self, slot: SessionSlot) {
+        let _uninterrupted = self.uninterrupted();
         let keep = !slot.bit();
         for (uid, bits) in std::mem::take(&mut self.uid_bits) {
             let rest = bits & keep;
@@ -227,6 +238,7 @@ impl EbpfProbe {
             .collect();
         let mut left: HashMap<u32, Vec<Snapshot>> = HashMap::new();
         if !exited.is_empty() {
+            let _uninterrupted = self.uninterrupted();
             for snapshot in totals::snapshots(&self.kernel) {
                 if exited.contains(&snapshot.pid()) {
                     left.entry(snapshot.pid()).or_default().push(snapshot);
@@ -238,6 +250,7 @@ impl EbpfProbe {
             let (kind, pid) = (view.kind(), view.tgid());
             if kind == record_kind::PROCESS_EXIT {
                 let header = view.header();
+                let _uninterrupted = self.uninterrupted();
                 for snapshot in left.remove(&pid).unwrap_or_default() {
                     if let Some(totals) = snapshot.record(header.time_ns, header.sessions, true) {
                         batch.push(&totals);
@@ -262,17 +275,29 @@ impl EbpfProbe {
         super::completion::complete(record, &self.proc_root, &mut self.start_times)
     }
 
+    /// To be held while maps are read or changed, and no longer.
+    fn uninterrupted(&self) -> Uninterrupted {
+        Uninterrupted::begin(self.kernel.interrupts)
+    }
+
+    /// Asks the kernel which runs of our programs it left out.
+    fn look_for_skips(&mut self) {
+        self.skips.look(self.sessions.keys().copied());
+    }
+
     /// Takes a snapshot of the totals that changed, if it is time.
     fn ask_for_totals(&mut self) {
         if self.sessions.is_empty() || Instant::now() < self.next_totals {
             return;
         }
         self.next_totals = Instant::now() + TOTALS_EVERY;
+        self.look_for_skips();
         let time_ns = clock::boot_ns();
         if Instant::now() >= self.next_forgetting {
             self.next_forgetting = Instant::now() + FORGET_CALLS_EVERY;
             binder::forget_undeliverable(&mut self.kernel, &self.proc_root, time_ns);
         }
+        let _uninterrupted = self.uninterrupted();
         let snapshots = totals::snapshots(&self.kernel);
         let changed = self.sent.changed(snapshots);
         let records = changed
@@ -297,6 +322,8 @@ impl Probe for EbpfProbe {
     }
 
     fn select(&mut self, slot: SessionSlot, selection: &Selection, _batch: &mut RawBatch) -> Result<(), ProbeError> {
+        // What was left out before is not this session's.
+        self.look_for_skips();
         let done = self.add_uids(slot, &selection.user_ids).and_then(|()| {
             // Before the scan: what is added to the map has to be copied to children from then on.
             self.sessions.insert(slot, selection.clone());
@@ -320,12 +347,14 @@ impl Probe for EbpfProbe {
     }
 
     fn deselect(&mut self, slot: SessionSlot, batch: &mut RawBatch) {
+        self.look_for_skips();
         if self.sessions.remove(&slot).is_none() {
             return;
         }
         let time_ns = clock::boot_ns();
         // What was made before comes first, as far as one batch holds it.
         self.drained = self.drain(batch);
+        let _uninterrupted = self.uninterrupted();
         for snapshot in totals::snapshots(&self.kernel) {
             if self.sessions_of(snapshot.pid(), snapshot.uid()) & slot.bit() == 0 {
                 continue;
@@ -361,6 +390,7 @@ impl Probe for EbpfProbe {
     }
 
     fn counters(&self) -> ProbeCounters {
+        let _uninterrupted = self.uninterrupted();
         let programs = PROGRAMS
             .iter()
             .filter_map(|(index, name)| {
@@ -380,7 +410,7 @@ impl Probe for EbpfProbe {
         }
         let lost =
             sums.into_iter().filter(|(_, count)| *count > 0).map(|((slot, reason), count)| (slot, reason, count));
-        ProbeCounters { programs, lost: lost.collect() }
+        ProbeCounters { programs, lost: lost.chain(self.skips.charged()).collect() }
     }
 }
 

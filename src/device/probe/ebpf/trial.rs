@@ -84,7 +84,8 @@ mod tests {
     use aya_obj::{Object, ProgramSection};
 
     use super::super::embedded::{
-        CANARY, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, SYSTEM_CALLS,
+        CANARY, KERNEL_OBJECTS, KERNEL_OBJECTS_BY_CALLS, KERNEL_OBJECTS_BY_CASTS, KERNEL_OBJECTS_BY_EVENT,
+        SYSTEM_CALLS, SYSTEM_CALLS_BY_EVENT,
     };
     use super::*;
 
@@ -95,9 +96,11 @@ mod tests {
     #[test]
     fn objects_hold_no_types_but_those_that_are_tried_and_their_maps_are_small() {
         let objects = [
+            ("by event", &KERNEL_OBJECTS_BY_EVENT),
             ("by casts", &KERNEL_OBJECTS_BY_CASTS),
             ("by typed pointers", &KERNEL_OBJECTS),
             ("by calls", &KERNEL_OBJECTS_BY_CALLS),
+            ("system calls by event", &SYSTEM_CALLS_BY_EVENT),
             ("system calls", &SYSTEM_CALLS),
             ("canary", &CANARY),
         ];

@@ -441,7 +441,7 @@ unreadable:
 
 #if CANDOR_KERNEL_OBJECTS
 /* The arguments of the call into the driver are in the thread's registers (helper since kernel 5.15). */
-SECTION("raw_tp/binder_ioctl_done")
+SECTION(ON_BINDER("binder_ioctl_done"))
 int binder_delivered(void *context)
 {
 	__u32 tid = current_pid_tgid();
@@ -479,22 +479,22 @@ int binder_delivered(void *context)
  * Where the registers cannot be asked: the argument is remembered when the call begins. What a thread is given in a call that
  * had begun before the start is lost, once for each thread.
  */
-SECTION("raw_tp/binder_ioctl")
+SECTION(ON_BINDER("binder_ioctl"))
 int binder_entered(__u64 *context)
 {
 	__u32 settings_index = 0;
 	struct settings *set = map_lookup(&settings, &settings_index);
 	struct binder_thread *thread;
 
-	if (!set || !set->selected_by || (__u32)context[0] != BINDER_WRITE_READ)
+	if (!set || !set->selected_by || (__u32)BINDER_ARGUMENT(context, 0) != BINDER_WRITE_READ)
 		return 0;
 	thread = binder_thread_of(current_pid_tgid());
 	if (thread)
-		thread->argument = context[1];
+		thread->argument = BINDER_ARGUMENT(context, 1);
 	return 0;
 }
 
-SECTION("raw_tp/binder_ioctl_done")
+SECTION(ON_BINDER("binder_ioctl_done"))
 int binder_delivered_by_map(void *context)
 {
 	__u32 tid = current_pid_tgid();

@@ -94,6 +94,7 @@ int system_call_exit(__u64 *context)
 	__u64 uid_gid;
 	__u64 start_ns = 0;
 	__u64 sessions;
+	__u64 registers;
 	__u32 number = 0;
 #if defined(__TARGET_ARCH_arm64)
 	__u64 state = 0;
@@ -103,11 +104,12 @@ int system_call_exit(__u64 *context)
 
 	if (!set || !set->selected_by)
 		return 0;
+	registers = CALL_REGISTERS(context);
 	/* On x86_64 the upper half of orig_ax is the sign of -1, which is no call; the lower half is enough. */
 #if CANDOR_TYPED_POINTERS
-	number = *(REGISTERS_NUMBER_TYPE *)(context[0] + REGISTERS_NUMBER_OFFSET);
+	number = *(REGISTERS_NUMBER_TYPE *)(registers + REGISTERS_NUMBER_OFFSET);
 #else
-	read_kernel(&number, sizeof(number), (void *)(context[0] + REGISTERS_NUMBER_OFFSET));
+	read_kernel(&number, sizeof(number), (void *)(registers + REGISTERS_NUMBER_OFFSET));
 #endif
 #if defined(__TARGET_ARCH_arm64)
 	/*
@@ -115,9 +117,9 @@ int system_call_exit(__u64 *context)
 	 * x86_64 a 32-bit program shows itself at the end of its exec, where the number is kept.
 	 */
 #if CANDOR_TYPED_POINTERS
-	state = *(__u64 *)(context[0] + REGISTERS_PSTATE_OFFSET);
+	state = *(__u64 *)(registers + REGISTERS_PSTATE_OFFSET);
 #else
-	read_kernel(&state, sizeof(state), (void *)(context[0] + REGISTERS_PSTATE_OFFSET));
+	read_kernel(&state, sizeof(state), (void *)(registers + REGISTERS_PSTATE_OFFSET));
 #endif
 	if (state & STATE_32_BIT) {
 		operation = OPERATION_COMPAT;
@@ -165,7 +167,7 @@ int system_call_exit(__u64 *context)
 		return 0;
 	s->time_ns = 0;
 	s->sessions = sessions;
-	s->result = context[1];
+	s->result = CALL_RESULT(context);
 	s->tgid = pid_tgid >> 32;
 	s->tid = pid_tgid;
 	s->uid = uid_gid;
@@ -176,7 +178,7 @@ int system_call_exit(__u64 *context)
 	s->found_steps = 0;
 	s->peer_steps = 0;
 	s->aggregated = 0;
-	if (take_arguments(s, context[0], task)) {
+	if (take_arguments(s, registers, task)) {
 		operation = OPERATION_COMPAT;
 		program = PROGRAM_BLIND_SPOT;
 	}

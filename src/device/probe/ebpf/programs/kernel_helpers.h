@@ -60,14 +60,42 @@ static __u64 (*ring_query)(void *ring, __u64 what) UNUSED = (void *)134;
  * compiled without it.
  */
 #if CANDOR_TYPED_POINTERS
-/* Handlers are of the same type as the dispatcher, or it could not call them. */
-#define ON_SYSTEM_CALL "tp_btf/sys_exit"
 #define CURRENT_TASK() ((struct task_struct *)current_task_typed())
 #define CHAINED(pointer, field) ((pointer)->field)
 #else
-#define ON_SYSTEM_CALL "raw_tp/sys_exit"
 #define CURRENT_TASK() ((struct task_struct *)current_task_address())
 #define CHAINED(pointer, field) FIELD(pointer, field)
+#endif
+
+/*
+ * Where the dispatcher is attached, and the registers and the result of the call that it finds there. Handlers are of the
+ * same type as the dispatcher, or it could not call them.
+ *
+ * From kernel 7.0 on a program on a raw tracepoint can be interrupted by another thread of the same processor, and whatever
+ * that thread calls meanwhile is left out: the kernel runs no program inside itself. The same tracepoint in the form with
+ * fields costs more, and is not interrupted.
+ */
+#if CANDOR_SYSTEM_CALL_EVENT
+#define ON_SYSTEM_CALL "tracepoint/raw_syscalls/sys_exit"
+#define CALL_REGISTERS(context) ((__u64)task_registers(current_task_typed()))
+#define CALL_RESULT(context) ((context)[2]) /* behind what all events have, and the number of the call */
+/* Other tracepoints that much hangs on, likewise. */
+#define ON_BINDER(event) "tracepoint/binder/" event
+#define BINDER_ARGUMENT(context, index) ((context)[1 + (index)]) /* each has 64 bits, after its gap */
+#define ON_PROCESS_EXIT "tracepoint/sched/sched_process_exit"
+#define ENDING_TASK(context) ((void)(context), CURRENT_TASK())
+#else
+#if CANDOR_TYPED_POINTERS
+#define ON_SYSTEM_CALL "tp_btf/sys_exit"
+#else
+#define ON_SYSTEM_CALL "raw_tp/sys_exit"
+#endif
+#define CALL_REGISTERS(context) ((context)[0])
+#define CALL_RESULT(context) ((context)[1])
+#define ON_BINDER(event) "raw_tp/" event
+#define BINDER_ARGUMENT(context, index) ((context)[index])
+#define ON_PROCESS_EXIT "raw_tp/sched_process_exit"
+#define ENDING_TASK(context) ((struct task_struct *)(context)[0])
 #endif
 
 /*

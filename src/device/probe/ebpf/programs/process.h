@@ -144,10 +144,10 @@ int process_exec(__u64 *context)
 	return 0;
 }
 
-SECTION("raw_tp/sched_process_exit")
+SECTION(ON_PROCESS_EXIT)
 int process_exit(__u64 *context)
 {
-	struct task_struct *task = (struct task_struct *)context[0];
+	struct task_struct *task = ENDING_TASK(context);
 	struct signal_struct *signal = FIELD(task, signal);
 	struct process_exit_body *body;
 	struct scratch *s;
