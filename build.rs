@@ -78,6 +78,9 @@ fn compile_protobuf(out: &Path) {
         .build_client(env::var_os("CARGO_FEATURE_HOST").is_some())
         .build_transport(false)
         .btree_map(".")
+        // Rare and large: unboxed they would make every event three times as large.
+        .boxed(".candor.v1.Event.body.provider_access")
+        .boxed(".candor.v1.Event.body.service_call")
         .compile_fds(descriptors)
         .unwrap_or_else(|error| fail(&format!("cannot generate the wire types: {error}")));
 }

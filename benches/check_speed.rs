@@ -17,6 +17,10 @@ use candor::event::*;
 use candor::host::commands::check::{CheckOptions, ReportFormat, check_recording};
 use candor::host::recording::{RecordingReader, RecordingWriter};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PACKAGE: &str = "com.example.shop";
 const PHASES: &[&str] = &["pre_consent", "foreground", "silent", "background"];
 
@@ -115,7 +119,7 @@ fn body(dice: &mut Dice, sequence: u64) -> EventBody {
         }),
         90..97 => {
             let (interface, method) = SERVICES[dice.roll(4) as usize];
-            EventBody::ServiceCall(ServiceCall {
+            EventBody::from(ServiceCall {
                 service: None,
                 method: Some(method.to_owned()),
                 method_source: MethodSource::DeviceDex,

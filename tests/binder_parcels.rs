@@ -50,7 +50,7 @@ fn decode(release: Release, asked: &[u8], answered: &[u8]) -> Observation {
 
 fn access(observation: Observation) -> ProviderAccess {
     match observation.body {
-        EventBody::ProviderAccess(access) => access,
+        EventBody::ProviderAccess(access) => *access,
         other => panic!("no provider access but {other:?}"),
     }
 }
@@ -337,7 +337,7 @@ fn an_acquired_provider_gives_its_node_a_name() {
 
 fn service(observation: Observation) -> ServiceCall {
     match observation.body {
-        EventBody::ServiceCall(call) => call,
+        EventBody::ServiceCall(call) => *call,
         other => panic!("no service call but {other:?}"),
     }
 }

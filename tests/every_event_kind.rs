@@ -143,7 +143,7 @@ fn sample_body(kind: EventKind) -> EventBody {
             remote: Some(peer()),
             handle: 17,
         }),
-        EventKind::ProviderAccess => EventBody::ProviderAccess(ProviderAccess {
+        EventKind::ProviderAccess => EventBody::from(ProviderAccess {
             method: ProviderMethod::Query,
             authority: "com.android.contacts".to_owned(),
             android_user: Some(10),
@@ -161,7 +161,7 @@ fn sample_body(kind: EventKind) -> EventBody {
             result_rows: Some(3),
             transaction: transaction(),
         }),
-        EventKind::ServiceCall => EventBody::ServiceCall(ServiceCall {
+        EventKind::ServiceCall => EventBody::from(ServiceCall {
             service: Some("location".to_owned()),
             method: Some("getLastLocation".to_owned()),
             method_source: MethodSource::DeviceDex,

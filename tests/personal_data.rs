@@ -206,7 +206,7 @@ fn providers_and_services_mean_the_same_to_both() {
                     transaction: BinderTransaction::default(),
                 };
                 let wanted = expected(&ontology, taken, true);
-                assert_eq!(ours(EventBody::ProviderAccess(access)), wanted, "{authority}{path} {call:?}");
+                assert_eq!(ours(access.into()), wanted, "{authority}{path} {call:?}");
                 asked += 1;
             }
         }
@@ -231,7 +231,7 @@ fn providers_and_services_mean_the_same_to_both() {
                     },
                 };
                 let wanted = expected(&ontology, taken, false);
-                assert_eq!(ours(EventBody::ServiceCall(call)), wanted, "{interface} {method:?} {code}");
+                assert_eq!(ours(call.into()), wanted, "{interface} {method:?} {code}");
                 asked += 1;
             }
         }

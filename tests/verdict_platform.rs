@@ -16,7 +16,7 @@ fn query(authority: &str, path: &str) -> EventBody {
 }
 
 fn call(interface: &str, method: &str) -> EventBody {
-    EventBody::ServiceCall(ServiceCall {
+    EventBody::from(ServiceCall {
         service: None,
         method: Some(method.to_owned()),
         method_source: MethodSource::DeviceDex,

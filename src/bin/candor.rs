@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use candor::host::commands::{self, CommandError, EmbeddedDaemon, EmbeddedRequest, Exit};
 
+/// See `Cargo.toml` for why not the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     #[cfg(feature = "device")]
     if let Some(status) = self_test_helper() {

@@ -159,13 +159,25 @@ pub enum EventBody {
     /// A plain HTTP request: method and host, never the path's query or the content.
     HttpRequest(HttpRequest),
     /// A content provider was asked for something.
-    ProviderAccess(ProviderAccess),
+    ProviderAccess(Box<ProviderAccess>),
     /// A privacy-relevant system service was called.
-    ServiceCall(ServiceCall),
+    ServiceCall(Box<ServiceCall>),
     /// A package was installed, replaced or removed.
     PackageChange(PackageChange),
     /// A client marked the beginning of a phase.
     PhaseMark(PhaseMark),
+}
+
+impl From<ProviderAccess> for EventBody {
+    fn from(access: ProviderAccess) -> Self {
+        Self::ProviderAccess(Box::new(access))
+    }
+}
+
+impl From<ServiceCall> for EventBody {
+    fn from(call: ServiceCall) -> Self {
+        Self::ServiceCall(Box::new(call))
+    }
 }
 
 impl EventBody {

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn query(authority: &str) -> EventBody {
-        EventBody::ProviderAccess(ProviderAccess {
+        EventBody::from(ProviderAccess {
             method: ProviderMethod::Query,
             authority: authority.to_owned(),
             android_user: None,
@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn call(interface: &str, method: Option<&str>) -> EventBody {
-        EventBody::ServiceCall(ServiceCall {
+        EventBody::from(ServiceCall {
             service: None,
             method: method.map(str::to_owned),
             method_source: MethodSource::Unknown,

@@ -368,8 +368,8 @@ impl TryFrom<proto::event::Body> for event::EventBody {
             Body::ProcessImportance(body) => Self::ProcessImportance(body.try_into()?),
             Body::ProcessName(body) => Self::ProcessName(body.into()),
             Body::BlindSpot(body) => Self::BlindSpot(body.try_into()?),
-            Body::ProviderAccess(body) => Self::ProviderAccess(body.try_into()?),
-            Body::ServiceCall(body) => Self::ServiceCall(body.try_into()?),
+            Body::ProviderAccess(body) => event::ProviderAccess::try_from(*body)?.into(),
+            Body::ServiceCall(body) => event::ServiceCall::try_from(*body)?.into(),
             Body::PackageChange(body) => Self::PackageChange(body.try_into()?),
             Body::PhaseMark(body) => Self::PhaseMark(body.try_into()?),
         })

@@ -90,7 +90,7 @@ pub fn lighten_event(event: &mut proto::Event) {
             exec.arguments = Vec::new();
         }
         Body::ProviderAccess(access) => {
-            *access = proto::ProviderAccess {
+            **access = proto::ProviderAccess {
                 method: access.method,
                 authority: std::mem::take(&mut access.authority),
                 android_user: access.android_user,
@@ -103,7 +103,7 @@ pub fn lighten_event(event: &mut proto::Event) {
             }
         }
         Body::ServiceCall(call) => {
-            *call = proto::ServiceCall {
+            **call = proto::ServiceCall {
                 service: call.service.take(),
                 method: call.method.take(),
                 method_source: call.method_source,

@@ -161,8 +161,8 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
                 EventBody::HttpRequest(HttpRequest { method, host, path, remote, handle })
             })
             .boxed(),
-        EventKind::ProviderAccess => provider_access().prop_map(EventBody::ProviderAccess).boxed(),
-        EventKind::ServiceCall => service_call().prop_map(EventBody::ServiceCall).boxed(),
+        EventKind::ProviderAccess => provider_access().prop_map(EventBody::from).boxed(),
+        EventKind::ServiceCall => service_call().prop_map(EventBody::from).boxed(),
         EventKind::PackageChange => {
             (text(), any::<u32>(), one_of(PackageChangeKind::ALL), any::<Option<i64>>(), text(), any::<bool>())
                 .prop_map(|(package, user_id, change, version_code, data_directory, traced)| {

@@ -294,8 +294,8 @@ impl From<&event::EventBody> for proto::event::Body {
             event::EventBody::DnsAnswer(body) => Self::DnsAnswer(body.into()),
             event::EventBody::TlsClientHello(body) => Self::TlsClientHello(body.into()),
             event::EventBody::HttpRequest(body) => Self::HttpRequest(body.into()),
-            event::EventBody::ProviderAccess(body) => Self::ProviderAccess(body.into()),
-            event::EventBody::ServiceCall(body) => Self::ServiceCall(body.into()),
+            event::EventBody::ProviderAccess(body) => Self::ProviderAccess(Box::new((&**body).into())),
+            event::EventBody::ServiceCall(body) => Self::ServiceCall(Box::new((&**body).into())),
             event::EventBody::PackageChange(body) => Self::PackageChange(body.into()),
             event::EventBody::PhaseMark(body) => Self::PhaseMark(body.into()),
         }

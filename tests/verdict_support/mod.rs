@@ -79,7 +79,7 @@ pub(crate) fn access(
     call: Option<(&str, &str)>,
     owner: &str,
 ) -> EventBody {
-    EventBody::ProviderAccess(ProviderAccess {
+    EventBody::from(ProviderAccess {
         method,
         authority: authority.to_owned(),
         android_user: None,

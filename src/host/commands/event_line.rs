@@ -505,7 +505,7 @@ mod tests {
         };
         access.transaction.owner.app.package = Some("com.android.providers.contacts".to_owned());
         let line = |outcome, access: &ProviderAccess| {
-            let entry = event(outcome, EventBody::ProviderAccess(access.clone()));
+            let entry = event(outcome, access.clone().into());
             plain(&EventLines::default().line(&entry, None).unwrap())
         };
         let told = line(Outcome::Ok, &access);
@@ -530,7 +530,7 @@ mod tests {
             transaction: BinderTransaction { code: 7, ..BinderTransaction::default() },
         };
         let line = |call: &ServiceCall| {
-            let entry = event(Outcome::Ok, EventBody::ServiceCall(call.clone()));
+            let entry = event(Outcome::Ok, call.clone().into());
             plain(&EventLines::default().line(&entry, None).unwrap())
         };
         assert!(line(&call).ends_with("service_call      location getLastLocation(provider=gps)"), "{}", line(&call));

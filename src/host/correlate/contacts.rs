@@ -1,7 +1,7 @@
 //! Connections: who they were with, and when they count as a contact.
 
 use super::correlator::{ContactKey, Correlator, Effect};
-use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, StatedName, is_local};
+use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, StatedName, Wording, is_local};
 use super::limits;
 use super::tally::{Proof, Tally};
 use super::ties::WINDOW_NS;
@@ -13,15 +13,16 @@ impl Correlator<'_> {
         event: &Event,
         remote: std::net::SocketAddr,
         transport: Transport,
-        how: &str,
-    ) -> Flow {
-        Flow {
+        how: &'static str,
+    ) -> Box<Flow> {
+        Box::new(Flow {
             remote,
             user_id: event.user_id,
             time_ns: event.time_ns,
             actor: self.actor(event),
             phase: self.phase(event),
-            proof: Proof::of(event, format!("{how} {remote}")),
+            proof: Proof::of(event, String::new()),
+            wording: Wording::Began(how),
             outcome: event.outcome,
             datagram: transport == Transport::Udp,
             inbound: false,
@@ -32,10 +33,10 @@ impl Correlator<'_> {
             totals_seen: false,
             sent_since_ns: event.time_ns,
             tied: Vec::new(),
-        }
+        })
     }
 
-    pub(super) fn begin_flow(&mut self, process: ProcessKey, handle: u64, flow: Flow) {
+    pub(super) fn begin_flow(&mut self, process: ProcessKey, handle: u64, flow: Box<Flow>) {
         for settled in self.flows.insert(process, handle, flow) {
             self.settle(&settled);
         }
@@ -117,7 +118,8 @@ impl Correlator<'_> {
                 Some(_) => {
                     let mut other = flow.clone();
                     other.stated = Some(stated);
-                    other.proof = Proof::of(event, format!("{} on the same connection", flow.remote));
+                    other.proof = Proof::of(event, String::new());
+                    other.wording = Wording::NamedAnother;
                     other.time_ns = event.time_ns;
                     other.bytes_sent = 0;
                     other.bytes_received = 0;
@@ -188,11 +190,11 @@ impl Correlator<'_> {
             self.coverage.overflow("observed recipients by actor and phase");
             return;
         }
-        let proof = Proof { what: format!("{}{called}", flow.proof.what), ..flow.proof.clone() };
+        let proof = || Proof { what: flow.wording.of(remote) + &called, ..flow.proof.clone() };
         let tied = if effect == Effect::Done { flow.tied.as_slice() } else { &[] };
-        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &place, &proof);
+        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &place, flow.proof.time_ns, proof);
         let tally = self.contacts.entry(key).or_insert_with(Tally::new);
-        tally.add(flow.proof.time_ns, &place, || proof);
+        tally.add(flow.proof.time_ns, &place, proof);
         tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
         tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
     }

@@ -205,7 +205,7 @@ impl<'a> Correlator<'a> {
             Need::Whole(None) | Need::Nothing | Need::OfFollowed(..) => &[][..],
         };
         match entry {
-            StreamEntry::Event(event) => self.event(event, foreseen.own_doing, types),
+            StreamEntry::Event(event) => self.event(event, foreseen, types),
             StreamEntry::Header(header) => {
                 self.coverage.header(header);
                 if self.header.is_none() {
@@ -274,18 +274,22 @@ impl<'a> Correlator<'a> {
     }
 
     /// Looks at an event; `types` is what its path tells of.
-    fn event(&mut self, event: &Event, own_doing: bool, types: &[TypeId]) {
+    fn event(&mut self, event: &Event, foreseen: &Foreseen, types: &[TypeId]) {
         if self.no_anchor && event.time_ns > 0 {
             // The session began when its first event happened, as far as anybody can know.
             self.no_anchor = false;
             self.clock.started.boot_ns = event.time_ns;
             self.coverage.began(event.time_ns);
         }
-        self.coverage.event(event);
-        if !self.is_judged(event) {
+        self.coverage.event(event, foreseen.same);
+        let judged = match &self.newest_app {
+            Some((_, judged)) if foreseen.same => *judged,
+            _ => self.is_judged(event),
+        };
+        if !judged {
             return;
         }
-        if own_doing {
+        if foreseen.own_doing {
             let phase = self.phase(event);
             self.does(phase, event.time_ns);
         }

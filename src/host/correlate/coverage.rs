@@ -141,12 +141,13 @@ impl Coverage {
         self.newest_stamp.as_ref().map(|(phase, ..)| phase)
     }
 
-    /// Notes an event; called for every one, so it does no more than it must.
-    pub(super) fn event(&mut self, event: &Event) {
+    /// Notes an event; called for every one, so it does no more than it must. `same_phase`: it is surely in the phase of the
+    /// event before.
+    pub(super) fn event(&mut self, event: &Event, same_phase: bool) {
         self.last_ns = self.last_ns.max(event.time_ns);
         self.sequence(event.sequence);
         match &mut self.newest_stamp {
-            Some((phase, count, first, last)) if *phase == event.phase => {
+            Some((phase, count, first, last)) if same_phase || *phase == event.phase => {
                 *count = count.saturating_add(1);
                 *first = (*first).min(event.time_ns);
                 *last = (*last).max(event.time_ns);

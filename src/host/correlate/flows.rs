@@ -31,8 +31,8 @@ pub(super) struct Names {
     /// (user id, address) to names, with the time of the first answer.
     by_address: HashMap<(u32, IpAddr), Vec<(String, u64)>>,
     order: VecDeque<(u32, IpAddr)>,
-    /// (user id, name) to aliases.
-    aliases: HashMap<(u32, String), Vec<String>>,
+    /// User id and name to aliases.
+    aliases: HashMap<u32, HashMap<String, Vec<String>>>,
     alias_order: VecDeque<(u32, String)>,
     /// Names that did not fit.
     pub(super) dropped: u64,
@@ -57,17 +57,18 @@ impl Names {
             }
         }
         if !aliases.is_empty() {
-            let key = (user_id, answer.name.clone());
-            if !self.aliases.contains_key(&key) {
+            if self.aliases.get(&user_id).is_none_or(|of_user| !of_user.contains_key(&answer.name)) {
                 if self.alias_order.len() >= limits::NAMED_ADDRESSES
-                    && let Some(oldest) = self.alias_order.pop_front()
+                    && let Some((user_id, name)) = self.alias_order.pop_front()
                 {
-                    self.aliases.remove(&oldest);
+                    if let Some(of_user) = self.aliases.get_mut(&user_id) {
+                        of_user.remove(&name);
+                    }
                     self.dropped = self.dropped.saturating_add(1);
                 }
-                self.alias_order.push_back(key.clone());
+                self.alias_order.push_back((user_id, answer.name.clone()));
             }
-            let known = self.aliases.entry(key).or_default();
+            let known = self.aliases.entry(user_id).or_default().entry(answer.name.clone()).or_default();
             for alias in aliases {
                 if known.len() < limits::NAMES_PER_ADDRESS && !known.contains(&alias) {
                     known.push(alias);
@@ -98,17 +99,22 @@ impl Names {
         }
     }
 
-    /// The names the user id had looked up for an address by this time; those learned later when there are none.
-    fn of(&self, user_id: u32, address: IpAddr, time_ns: u64) -> BTreeSet<String> {
+    /// The names the user id had looked up for an address by this time; those learned later when there are none. Sorted.
+    fn of(&self, user_id: u32, address: IpAddr, time_ns: u64) -> Vec<String> {
         let known = self.by_address.get(&(user_id, address)).map(Vec::as_slice).unwrap_or_default();
-        let before: BTreeSet<String> =
+        let mut names: Vec<String> =
             known.iter().filter(|(_, learned)| *learned <= time_ns).map(|(name, _)| name.clone()).collect();
-        if before.is_empty() { known.iter().map(|(name, _)| name.clone()).collect() } else { before }
+        if names.is_empty() {
+            names.extend(known.iter().map(|(name, _)| name.clone()));
+        }
+        names.sort_unstable();
+        names
     }
 
-    fn aliases_of<'n>(&self, user_id: u32, names: impl Iterator<Item = &'n String>) -> Vec<String> {
-        let all: BTreeSet<&String> =
-            names.filter_map(|name| self.aliases.get(&(user_id, name.clone()))).flatten().collect();
+    /// Sorted, each once.
+    fn aliases_of(&self, user_id: u32, names: &[String]) -> Vec<String> {
+        let Some(of_user) = self.aliases.get(&user_id) else { return Vec::new() };
+        let all: BTreeSet<&String> = names.iter().filter_map(|name| of_user.get(name)).flatten().collect();
         all.into_iter().cloned().collect()
     }
 
@@ -121,20 +127,22 @@ impl Names {
         stated: Option<&StatedName>,
     ) -> Destination {
         let remote = remote.to_canonical();
-        let looked_up = self.of(user_id, remote, time_ns);
         let (names, confidence) = match stated {
-            Some(stated) if !stated.cover => (BTreeSet::from([stated.name.clone()]), NameConfidence::Stated),
-            // An encrypted hello shows a cover name: what the app had looked up says more.
-            Some(stated) if looked_up.is_empty() => (BTreeSet::from([stated.name.clone()]), NameConfidence::Uncertain),
-            _ => match looked_up.len() {
-                0 => (looked_up, NameConfidence::AddressOnly),
-                1 => (looked_up, NameConfidence::Resolved),
-                _ => (looked_up, NameConfidence::Uncertain),
-            },
+            Some(stated) if !stated.cover => (vec![stated.name.clone()], NameConfidence::Stated),
+            _ => {
+                let looked_up = self.of(user_id, remote, time_ns);
+                match (looked_up.len(), stated) {
+                    // An encrypted hello shows a cover name: what the app had looked up says more.
+                    (0, Some(stated)) => (vec![stated.name.clone()], NameConfidence::Uncertain),
+                    (0, None) => (looked_up, NameConfidence::AddressOnly),
+                    (1, _) => (looked_up, NameConfidence::Resolved),
+                    (_, _) => (looked_up, NameConfidence::Uncertain),
+                }
+            }
         };
-        let aliases = self.aliases_of(user_id, names.iter());
+        let aliases = self.aliases_of(user_id, &names);
         let address = names.is_empty().then_some(remote);
-        Destination { names: names.into_iter().collect(), address, aliases, confidence }
+        Destination { names, address, aliases, confidence }
     }
 }
 
@@ -154,7 +162,9 @@ pub(super) struct Flow {
     pub(super) time_ns: u64,
     pub(super) actor: u32,
     pub(super) phase: u16,
+    /// What began it, without words: most proofs are never kept.
     pub(super) proof: Proof,
+    pub(super) wording: Wording,
     pub(super) outcome: Outcome,
     /// A datagram socket: connecting it sends nothing, so only bytes make it a contact.
     pub(super) datagram: bool,
@@ -171,6 +181,24 @@ pub(super) struct Flow {
     pub(super) sent_since_ns: u64,
     /// What was read before something was sent here.
     pub(super) tied: Vec<TiedReading>,
+}
+
+/// How the proof of a connection is put into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wording {
+    /// So, and then the address.
+    Began(&'static str),
+    /// On a connection to this address another host was named.
+    NamedAnother,
+}
+
+impl Wording {
+    pub(super) fn of(self, remote: SocketAddr) -> String {
+        match self {
+            Self::Began(how) => format!("{how} {remote}"),
+            Self::NamedAnother => format!("{remote} on the same connection"),
+        }
+    }
 }
 
 impl Flow {
@@ -206,14 +234,16 @@ pub(super) enum Contact {
 /// Connections whose name or end is awaited, bounded: the oldest is settled when there is no room.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
-    flows: HashMap<(ProcessKey, u64), (u64, Flow)>,
+    /// Boxed, because there are many and the table is searched more often than they are looked at.
+    flows: HashMap<(ProcessKey, u64), (u64, Box<Flow>)>,
     order: VecDeque<(u64, ProcessKey, u64)>,
     serial: u64,
 }
 
 impl FlowTable {
     /// Adds a connection; gives back those that have to be settled now: one of the same handle, or the oldest.
-    pub(super) fn insert(&mut self, process: ProcessKey, handle: u64, flow: Flow) -> Vec<Flow> {
+    #[expect(clippy::vec_box, reason = "they are handed on as they lay in the table")]
+    pub(super) fn insert(&mut self, process: ProcessKey, handle: u64, flow: Box<Flow>) -> Vec<Box<Flow>> {
         let mut settled = Vec::new();
         self.serial += 1;
         if let Some((_, earlier)) = self.flows.insert((process, handle), (self.serial, flow)) {
@@ -233,16 +263,17 @@ impl FlowTable {
     }
 
     pub(super) fn get_mut(&mut self, process: ProcessKey, handle: u64) -> Option<&mut Flow> {
-        self.flows.get_mut(&(process, handle)).map(|(_, flow)| flow)
+        self.flows.get_mut(&(process, handle)).map(|(_, flow)| &mut **flow)
     }
 
-    pub(super) fn remove(&mut self, process: ProcessKey, handle: u64) -> Option<Flow> {
+    pub(super) fn remove(&mut self, process: ProcessKey, handle: u64) -> Option<Box<Flow>> {
         self.flows.remove(&(process, handle)).map(|(_, flow)| flow)
     }
 
     /// Everything that is left, in the order in which it began.
-    pub(super) fn drain(&mut self) -> Vec<Flow> {
-        let mut left: Vec<(u64, Flow)> = self.flows.drain().map(|(_, entry)| entry).collect();
+    #[expect(clippy::vec_box, reason = "as above")]
+    pub(super) fn drain(&mut self) -> Vec<Box<Flow>> {
+        let mut left: Vec<(u64, Box<Flow>)> = self.flows.drain().map(|(_, entry)| entry).collect();
         self.order.clear();
         left.sort_by_key(|(serial, _)| *serial);
         left.into_iter().map(|(_, flow)| flow).collect()

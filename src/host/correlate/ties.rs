@@ -89,17 +89,19 @@ impl RecentReadings {
     ) {
         let earliest = from_ns.saturating_sub(window_ns);
         for reading in self.by_process.get(&process).into_iter().flatten() {
-            for (time_ns, sequence) in reading.latest.iter().filter(|(time, _)| (earliest..=to_ns).contains(time)) {
-                let known = tied.iter().position(|entry| entry.data_type == reading.key.data_type);
-                if known.is_none() {
-                    if tied.len() >= limits::TIED_TYPES {
-                        continue;
-                    }
-                    tied.push(TiedReading::new(reading.key.data_type));
-                }
-                let index = known.unwrap_or(tied.len() - 1);
-                let Some(entry) = tied.get_mut(index) else { continue };
-                entry.add(*sequence, from_ns.saturating_sub(*time_ns));
+            let mut within =
+                reading.latest.iter().filter(|(time, _)| (earliest..=to_ns).contains(time)).copied().peekable();
+            if within.peek().is_none() {
+                continue;
+            }
+            let known = tied.iter().position(|entry| entry.data_type == reading.key.data_type);
+            let index = known.unwrap_or(tied.len());
+            if known.is_none() && tied.len() < limits::TIED_TYPES {
+                tied.push(TiedReading::new(reading.key.data_type));
+            }
+            let Some(entry) = tied.get_mut(index) else { continue };
+            for (time_ns, sequence) in within {
+                entry.add(sequence, from_ns.saturating_sub(time_ns));
             }
         }
     }
@@ -125,7 +127,7 @@ impl TiedReading {
     fn add(&mut self, sequence: u64, delay_ns: u64) {
         self.delay_ns = self.delay_ns.min(delay_ns);
         // The same reading is within reach of several sendings of one connection.
-        if self.sequences.contains(&sequence) || sequence <= self.newest {
+        if sequence <= self.newest {
             return;
         }
         self.newest = sequence;
@@ -176,7 +178,8 @@ impl Correlator<'_> {
         key: super::correlator::ContactKey,
         bytes: (u64, u64),
         place: &str,
-        proof: &Proof,
+        time_ns: u64,
+        proof: impl Fn() -> Proof,
     ) {
         if tied.is_empty() {
             if self.untied.len() >= limits::TUPLES && !self.untied.contains_key(&key) {
@@ -184,7 +187,7 @@ impl Correlator<'_> {
                 return;
             }
             let tally = self.untied.entry(key).or_insert_with(Tally::new);
-            count(tally, place, proof, bytes);
+            count(tally, place, time_ns, &proof, bytes);
             return;
         }
         for reading in tied {
@@ -204,7 +207,7 @@ impl Correlator<'_> {
                 read_events: Vec::new(),
                 delay_ns: u64::MAX,
             });
-            count(&mut entry.sends, place, proof, bytes);
+            count(&mut entry.sends, place, time_ns, &proof, bytes);
             entry.reads = entry.reads.saturating_add(reading.count);
             entry.delay_ns = entry.delay_ns.min(reading.delay_ns);
             for sequence in &reading.sequences {
@@ -216,8 +219,8 @@ impl Correlator<'_> {
     }
 }
 
-fn count(tally: &mut Tally, place: &str, proof: &Proof, (sent, received): (u64, u64)) {
-    tally.add(proof.time_ns, place, || proof.clone());
+fn count(tally: &mut Tally, place: &str, time_ns: u64, proof: impl Fn() -> Proof, (sent, received): (u64, u64)) {
+    tally.add(time_ns, place, proof);
     tally.bytes_out = tally.bytes_out.saturating_add(sent);
     tally.bytes_in = tally.bytes_in.saturating_add(received);
 }

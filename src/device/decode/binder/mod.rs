@@ -143,7 +143,7 @@ impl Binder {
                 {
                     access.authority.clone_from(authority);
                 }
-                call(Some(EventBody::ProviderAccess(access)), Lesson::None)
+                call(Some(access.into()), Lesson::None)
             }
             activity_manager::INTERFACE => {
                 match activity_manager::get_content_provider(method.as_deref(), parcel, form) {
@@ -152,7 +152,7 @@ impl Binder {
                         access.transaction.named_callers = asked.caller.into_iter().collect();
                         (access.authority, access.android_user) = uri::split_user(&asked.authority);
                         let lesson = Lesson::Authority(access.authority.clone());
-                        call(Some(EventBody::ProviderAccess(access)), lesson)
+                        call(Some(access.into()), lesson)
                     }
                     // One of the few other methods that matter, such as asking which apps run.
                     None if concerns(&transaction.interface, method.as_deref()) == Some(true) => {
@@ -187,7 +187,7 @@ impl Binder {
             Some(table) => (table.source, table.origin.to_string()),
             None => (MethodSource::Unknown, String::new()),
         };
-        EventBody::ServiceCall(ServiceCall {
+        EventBody::from(ServiceCall {
             service: self.names.node(node).and_then(|name| name.service.clone()),
             method: method.map(str::to_owned),
             method_source,

@@ -55,7 +55,7 @@ fn start() -> EventBody {
 }
 
 fn call() -> EventBody {
-    EventBody::ServiceCall(crate::event::ServiceCall {
+    EventBody::from(crate::event::ServiceCall {
         service: None,
         method: None,
         method_source: crate::event::MethodSource::Unknown,
