@@ -216,7 +216,7 @@ const RULES: &[Rule] = &[
         theirs: &["anyhow", "clap", "tokio", "tracing", "tracing_subscriber"], pure: false,
         reason: "an entry point calls one side" },
     Rule { module: "bin::candor", ours: &["event", "host::commands", "device::daemon", "device::self_test", "device::settings", "device::probe::ptrace"],
-        theirs: &["anyhow", "tokio", "tracing", "tracing_subscriber"], pure: false,
+        theirs: &["anyhow", "mimalloc", "tokio", "tracing", "tracing_subscriber"], pure: false,
         reason: "the client's entry point lends the daemon to `candor run`, because the host may not import the device" },
 ];
 

@@ -3,6 +3,7 @@
 use super::correlator::{ContactKey, Correlator, Effect};
 use super::flows::{Contact, DNS_OVER_TLS_PORT, DNS_PORT, Destination, Flow, StatedName, Wording, is_local};
 use super::limits;
+use super::places::Peer;
 use super::tally::{Proof, Tally};
 use super::ties::WINDOW_NS;
 use crate::event::{Endpoint, Event, Outcome, ProcessKey, SocketConnect, SocketTotals, Transport};
@@ -176,12 +177,7 @@ impl Correlator<'_> {
             self.bypass(what);
             return;
         }
-        let called = match destination.names.as_slice() {
-            [] => String::new(),
-            names => format!(" ({})", names.join(" or ")),
-        };
-        let place = format!("{remote}{called}");
-        let Some(number) = self.destination_number(destination) else {
+        let Some(number) = self.destination_number(&destination) else {
             self.coverage.overflow("recipients");
             return;
         };
@@ -190,11 +186,12 @@ impl Correlator<'_> {
             self.coverage.overflow("observed recipients by actor and phase");
             return;
         }
-        let proof = || Proof { what: flow.wording.of(remote) + &called, ..flow.proof.clone() };
+        let peer = Peer { remote, names: &destination.names };
+        let proof = || Proof { what: flow.wording.of(remote) + &peer.called(), ..flow.proof.clone() };
         let tied = if effect == Effect::Done { flow.tied.as_slice() } else { &[] };
-        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &place, flow.proof.time_ns, proof);
+        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &peer, flow.proof.time_ns, proof);
         let tally = self.contacts.entry(key).or_insert_with(Tally::new);
-        tally.add(flow.proof.time_ns, &place, proof);
+        tally.add(flow.proof.time_ns, &peer, proof);
         tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
         tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
     }
@@ -206,8 +203,8 @@ impl Correlator<'_> {
         }
     }
 
-    fn destination_number(&mut self, destination: Destination) -> Option<u32> {
-        if let Some(number) = self.destination_numbers.get(&destination) {
+    fn destination_number(&mut self, destination: &Destination) -> Option<u32> {
+        if let Some(number) = self.destination_numbers.get(destination) {
             return Some(*number);
         }
         if self.destinations.len() >= limits::TUPLES {
@@ -215,7 +212,7 @@ impl Correlator<'_> {
         }
         let number = u32::try_from(self.destinations.len()).ok()?;
         self.destinations.push(destination.clone());
-        self.destination_numbers.insert(destination, number);
+        self.destination_numbers.insert(destination.clone(), number);
         Some(number)
     }
 }

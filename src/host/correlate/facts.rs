@@ -203,17 +203,17 @@ impl Facts<'_> {
             peak = peak.max(part.tally.rate.peak);
             first_ns = first_ns.min(part.tally.first_ns);
             last_ns = last_ns.max(part.tally.last_ns);
-            more_places |= part.tally.more_places;
-            for (place, times) in &part.tally.places {
+            more_places |= part.tally.places.more;
+            for (place, times) in part.tally.places.iter() {
                 let sum = places.entry(place).or_insert(0);
-                *sum = sum.saturating_add(*times);
+                *sum = sum.saturating_add(times);
             }
             proofs.extend(&part.tally.evidence);
         }
         proofs.sort_by_key(|proof| proof.sequence);
         proofs.dedup_by_key(|proof| proof.sequence);
         proofs.truncate(EVIDENCE_PER_TUPLE);
-        let (places, cut) = top_places(places);
+        let (places, cut) = top_places(places.into_iter());
         Finding {
             rule,
             fingerprint: fingerprint::of_finding(rule, rule, &self.terms.app.package, &subject),
@@ -325,8 +325,7 @@ impl Facts<'_> {
     }
 
     fn observed_data(&self, tuple: &DataTuple<'_>) -> ObservedData {
-        let (places, cut) =
-            top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
+        let (places, cut) = top_places(tuple.tally.places.iter());
         ObservedData {
             recording: None,
             data_type: self.data_name(tuple.data_type),
@@ -339,7 +338,7 @@ impl Facts<'_> {
             first: self.clock.moment(tuple.tally.first_ns),
             last: self.clock.moment(tuple.tally.last_ns),
             places,
-            more_places: tuple.tally.more_places || cut,
+            more_places: tuple.tally.places.more || cut,
             evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
             standing: tuple.standing.name(),
             statement: tuple.standing.statement(self.ontology),
@@ -347,8 +346,7 @@ impl Facts<'_> {
     }
 
     fn observed_recipient(&self, tuple: &ContactTuple<'_>) -> ObservedRecipient {
-        let (places, cut) =
-            top_places(tuple.tally.places.iter().map(|(place, count)| (place.as_str(), *count)).collect());
+        let (places, cut) = top_places(tuple.tally.places.iter());
         ObservedRecipient {
             recording: None,
             recipient: self.recipient_name(tuple),
@@ -362,7 +360,7 @@ impl Facts<'_> {
             first: self.clock.moment(tuple.tally.first_ns),
             last: self.clock.moment(tuple.tally.last_ns),
             places,
-            more_places: tuple.tally.more_places || cut,
+            more_places: tuple.tally.places.more || cut,
             evidence: tuple.tally.evidence.iter().map(|proof| proof.sequence).collect(),
             statement: contact_statement(&tuple.parties, self.ontology),
         }
@@ -384,9 +382,9 @@ pub(super) fn outcome_of_all(rules: &[RuleResult], profiles: &[ProfileResult]) -
 }
 
 /// The most frequent places first, then by name; and whether some had to be left out.
-fn top_places(places: BTreeMap<&str, u64>) -> (Vec<PlaceCount>, bool) {
+fn top_places<'a>(places: impl Iterator<Item = (&'a str, u64)>) -> (Vec<PlaceCount>, bool) {
     let mut sorted: Vec<PlaceCount> =
-        places.into_iter().map(|(place, count)| PlaceCount { place: place.to_owned(), count }).collect();
+        places.map(|(place, count)| PlaceCount { place: place.to_owned(), count }).collect();
     sorted.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.place.cmp(&right.place)));
     let cut = sorted.len() > PLACES_PER_TUPLE;
     sorted.truncate(PLACES_PER_TUPLE);

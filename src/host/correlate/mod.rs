@@ -43,6 +43,7 @@ pub mod observed;
 mod on_screen;
 mod periodicity;
 mod permissions;
+mod places;
 mod platform;
 pub mod profiles;
 pub mod regression;

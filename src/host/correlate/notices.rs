@@ -18,7 +18,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
     };
     for tuple in &facts.data {
         let name = facts.data_name(tuple.data_type);
-        let place = tuple.tally.places.keys().next().map(String::as_str).unwrap_or_default();
+        let place = tuple.tally.places.sorted().first().copied().unwrap_or_default();
         match tuple.effect {
             Effect::Denied | Effect::Failed if !matches!(tuple.standing, DataStanding::Weak) => {
                 let how = if tuple.effect == Effect::Denied { "was refused" } else { "failed" };
@@ -75,7 +75,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Notice> {
                 ),
             );
         } else if tuple.parties.len() > 1 {
-            let addresses: Vec<&str> = tuple.tally.places.keys().map(String::as_str).collect();
+            let addresses = tuple.tally.places.sorted();
             note(
                 "uncertain_recipient",
                 format!("connections to {} can have been with any of {}", addresses.join(", "), name.host),

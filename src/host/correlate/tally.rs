@@ -1,9 +1,8 @@
 //! Bounded counting: how often, when, where, with the first events as evidence.
 
-use std::collections::BTreeMap;
-
-use super::limits::{EVIDENCE_PER_TUPLE, PLACES_PER_TUPLE};
+use super::limits::EVIDENCE_PER_TUPLE;
 use super::periodicity::Intervals;
+use super::places::{Place, Places};
 use crate::event::{Event, Fidelity, Outcome};
 
 /// How many one-second buckets make the sliding minute.
@@ -99,8 +98,7 @@ pub(super) struct Tally {
     pub(super) last_ns: u64,
     pub(super) rate: RateMeter,
     pub(super) intervals: Intervals,
-    pub(super) places: BTreeMap<String, u64>,
-    pub(super) more_places: bool,
+    pub(super) places: Places,
     pub(super) evidence: Vec<Proof>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
@@ -114,8 +112,7 @@ impl Tally {
             last_ns: 0,
             rate: RateMeter::new(),
             intervals: Intervals::default(),
-            places: BTreeMap::new(),
-            more_places: false,
+            places: Places::default(),
             evidence: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
@@ -123,19 +120,13 @@ impl Tally {
     }
 
     /// Counts one act at `place`; `proof` is made only when it is kept.
-    pub(super) fn add(&mut self, time_ns: u64, place: &str, proof: impl FnOnce() -> Proof) {
+    pub(super) fn add<P: Place + ?Sized>(&mut self, time_ns: u64, place: &P, proof: impl FnOnce() -> Proof) {
         self.count = self.count.saturating_add(1);
         self.intervals.act(time_ns);
         self.first_ns = self.first_ns.min(time_ns);
         self.last_ns = self.last_ns.max(time_ns);
         self.rate.count(time_ns);
-        if let Some(count) = self.places.get_mut(place) {
-            *count = count.saturating_add(1);
-        } else if self.places.len() < PLACES_PER_TUPLE {
-            self.places.insert(place.to_owned(), 1);
-        } else {
-            self.more_places = true;
-        }
+        self.places.add(place);
         if self.evidence.len() < EVIDENCE_PER_TUPLE {
             self.evidence.push(proof());
         }

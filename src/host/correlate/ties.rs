@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::correlator::{Correlator, DataKey};
 use super::limits;
+use super::places::Peer;
 use super::tally::{Proof, Tally};
 use crate::event::ProcessKey;
 use crate::host::ontology::TypeId;
@@ -89,13 +90,17 @@ impl RecentReadings {
     ) {
         let earliest = from_ns.saturating_sub(window_ns);
         for reading in self.by_process.get(&process).into_iter().flatten() {
-            let mut within =
-                reading.latest.iter().filter(|(time, _)| (earliest..=to_ns).contains(time)).copied().peekable();
+            let known = tied.iter().position(|entry| entry.data_type == reading.key.data_type);
+            let index = known.unwrap_or(tied.len());
+            // The same reading is within reach of several sendings of one connection. What was new at an earlier one was no
+            // farther from it than it is now.
+            let newest = tied.get(index).map_or(0, |entry| entry.newest);
+            let first_new = reading.latest.partition_point(|(_, sequence)| *sequence <= newest);
+            let new = reading.latest.range(first_new..);
+            let mut within = new.filter(|(time, _)| (earliest..=to_ns).contains(time)).copied().peekable();
             if within.peek().is_none() {
                 continue;
             }
-            let known = tied.iter().position(|entry| entry.data_type == reading.key.data_type);
-            let index = known.unwrap_or(tied.len());
             if known.is_none() && tied.len() < limits::TIED_TYPES {
                 tied.push(TiedReading::new(reading.key.data_type));
             }
@@ -126,7 +131,6 @@ impl TiedReading {
 
     fn add(&mut self, sequence: u64, delay_ns: u64) {
         self.delay_ns = self.delay_ns.min(delay_ns);
-        // The same reading is within reach of several sendings of one connection.
         if sequence <= self.newest {
             return;
         }
@@ -177,7 +181,7 @@ impl Correlator<'_> {
         tied: &[TiedReading],
         key: super::correlator::ContactKey,
         bytes: (u64, u64),
-        place: &str,
+        peer: &Peer<'_>,
         time_ns: u64,
         proof: impl Fn() -> Proof,
     ) {
@@ -187,7 +191,7 @@ impl Correlator<'_> {
                 return;
             }
             let tally = self.untied.entry(key).or_insert_with(Tally::new);
-            count(tally, place, time_ns, &proof, bytes);
+            count(tally, peer, time_ns, &proof, bytes);
             return;
         }
         for reading in tied {
@@ -207,7 +211,7 @@ impl Correlator<'_> {
                 read_events: Vec::new(),
                 delay_ns: u64::MAX,
             });
-            count(&mut entry.sends, place, time_ns, &proof, bytes);
+            count(&mut entry.sends, peer, time_ns, &proof, bytes);
             entry.reads = entry.reads.saturating_add(reading.count);
             entry.delay_ns = entry.delay_ns.min(reading.delay_ns);
             for sequence in &reading.sequences {
@@ -219,8 +223,8 @@ impl Correlator<'_> {
     }
 }
 
-fn count(tally: &mut Tally, place: &str, time_ns: u64, proof: impl Fn() -> Proof, (sent, received): (u64, u64)) {
-    tally.add(time_ns, place, proof);
+fn count(tally: &mut Tally, peer: &Peer<'_>, time_ns: u64, proof: impl Fn() -> Proof, (sent, received): (u64, u64)) {
+    tally.add(time_ns, peer, proof);
     tally.bytes_out = tally.bytes_out.saturating_add(sent);
     tally.bytes_in = tally.bytes_in.saturating_add(received);
 }

@@ -1,9 +1,11 @@
 //! Reads a recording.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread;
 
 use prost::Message as _;
@@ -161,6 +163,19 @@ impl Progress {
         true
     }
 
+    /// Gives the entries of a frame that count to `each`.
+    fn hand_over<F>(&mut self, frame: &Entries<F>, each: &mut impl FnMut(&StreamEntry, &F)) {
+        let mut entries = frame.entries.iter();
+        for told in &frame.told {
+            let entry = if matches!(told, Told::Broken(_)) { None } else { entries.next() };
+            if self.counts(told, entry)
+                && let (Told::Event(_, found) | Told::Other(found), Some(entry)) = (told, entry)
+            {
+                each(entry, found);
+            }
+        }
+    }
+
     fn damaged_frame(&mut self, reason: String) {
         let (offset, length) = self.frame;
         // One report for each frame: the next bad entry of the same frame adds nothing that a reader could act on.
@@ -214,8 +229,9 @@ impl RecordingReader {
     /// Gives every entry to `each`, in order, while other threads decompress and decode what comes next; then says how whole
     /// the recording is. The same entries and the same condition as by iterating, and memory is bounded as well.
     ///
-    /// Each of the other threads makes itself a look by `looks`, which is given each of its entries, and whether it is the
-    /// first of a stretch that nothing came before; what it gives goes to `each`.
+    /// Each of the threads makes itself a look by `looks`, which is given each of its entries, and whether it is the
+    /// first of a stretch that nothing came before; what it gives goes to `each`. The calling thread decodes too, whenever it
+    /// would have to wait.
     ///
     /// # Errors
     ///
@@ -225,74 +241,67 @@ impl RecordingReader {
         looks: impl Fn() -> L,
         mut each: impl FnMut(&StreamEntry, &F),
     ) -> io::Result<RecordingCondition> {
-        let Self { mut scanner, mut progress, .. } = self;
-        let mut hand_over = |progress: &mut Progress, frame: &Entries<F>| {
-            let mut entries = frame.entries.iter();
-            for told in &frame.told {
-                let entry = if matches!(told, Told::Broken(_)) { None } else { entries.next() };
-                if progress.counts(told, entry)
-                    && let (Told::Event(_, found) | Told::Other(found), Some(entry)) = (told, entry)
-                {
-                    each(entry, found);
-                }
-            }
-        };
-        let workers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_WORKERS);
+        let Self { mut scanner, mut progress, decoder, .. } = self;
+        let helpers = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS) - 1;
+        let (give, take) = channel::<Job<F>>();
+        let jobs = Mutex::new(take);
         thread::scope(|scope| {
-            let (mut to_workers, mut from_workers, mut back) = (Vec::new(), Vec::new(), Vec::new());
             let mut threads = Vec::new();
-            for _ in 0..workers {
-                let (give, take) = sync_channel::<Packed>(FRAMES_AHEAD);
-                let (deliver, receive) = sync_channel::<Decoded<F>>(FRAMES_AHEAD);
-                let (give_back, used) = channel::<Entries<F>>();
-                let mut decoder = Decoder::new()?;
-                let mut look = looks();
+            for _ in 0..helpers {
+                let mut helper = Helper::new(Decoder::new()?, looks());
+                let jobs = &jobs;
                 threads.push(thread::Builder::new().name("decode".to_owned()).spawn_scoped(scope, move || {
-                    for packed in take {
-                        // What a thread has allocated it frees fastest itself, and fills again.
-                        let spare = used.try_iter().last().unwrap_or_default();
-                        if deliver.send(decoder.decode(&packed, spare, &mut look)).is_err() {
-                            return;
-                        }
+                    // The lock is free again before the job is done.
+                    while let Ok(job) = jobs.lock().map_err(drop).and_then(|jobs| jobs.recv().map_err(drop)) {
+                        helper.does(job);
                     }
                 })?);
-                to_workers.push(give);
-                from_workers.push(receive);
-                back.push(give_back);
             }
-            // What was found, in the order of the file: damage at its place, and whose turn a frame is.
-            let (order, found) = sync_channel::<Option<Damage>>(workers * FRAMES_AHEAD);
-            threads.push(thread::Builder::new().name("scan".to_owned()).spawn_scoped(scope, move || {
-                let mut turn = to_workers.iter().cycle();
-                while let Some(scanned) = scanner.next() {
-                    let sent = match scanned {
-                        Scanned::Damage(damage) => order.send(Some(damage)).is_ok(),
-                        // The frame first: who waits for it may only wait for what is on its way.
-                        Scanned::Frame(packed) => {
-                            turn.next().is_some_and(|worker| worker.send(packed).is_ok()) && order.send(None).is_ok()
+            let mut own = Helper::new(decoder, looks());
+            let next_job = || jobs.try_lock().ok()?.try_recv().ok();
+            // In the order of the file: damage at its place, and where the entries of a frame will come from.
+            let mut coming: VecDeque<Result<Receiver<Done<F>>, Damage>> = VecDeque::new();
+            let mut scanned = true;
+            loop {
+                while scanned && coming.len() < FRAMES_AHEAD * (helpers + 1) {
+                    match scanner.next() {
+                        None => scanned = false,
+                        Some(Scanned::Damage(damage)) => coming.push_back(Err(damage)),
+                        Some(Scanned::Frame(packed)) => {
+                            let (done, receive) = sync_channel(1);
+                            // The other end is `jobs`, which outlives this.
+                            let _ = give.send(Job { packed, done });
+                            coming.push_back(Ok(receive));
                         }
-                    };
-                    if !sent {
-                        return;
                     }
                 }
-            })?);
-            let mut turn = from_workers.iter().zip(&back).cycle();
-            for damage in found.iter() {
-                if let Some(damage) = damage {
-                    progress.condition.add_damage(damage);
-                    continue;
-                }
+                let done = match coming.pop_front() {
+                    None => break,
+                    Some(Err(damage)) => {
+                        progress.condition.add_damage(damage);
+                        continue;
+                    }
+                    Some(Ok(receive)) => loop {
+                        match receive.try_recv() {
+                            Ok(done) => break Some(done),
+                            Err(TryRecvError::Disconnected) => break None,
+                            Err(TryRecvError::Empty) => {}
+                        }
+                        match next_job() {
+                            Some(job) => own.does(job),
+                            None => break receive.recv().ok(),
+                        }
+                    },
+                };
                 // A thread that broke off is found out below.
-                let Some((receive, back)) = turn.next() else { break };
-                let Ok(decoded) = receive.recv() else { break };
-                let entries = progress.frame(decoded);
-                hand_over(&mut progress, &entries);
+                let Some(Done { decoded, spare }) = done else { break };
+                let frame = progress.frame(decoded);
+                progress.hand_over(&frame, &mut each);
                 // When the thread is through already, what is given back is freed here.
-                let _ = back.send(entries);
+                let _ = spare.send(frame);
             }
-            // Whoever still wants to hand something over learns that nobody waits for it.
-            drop((found, from_workers, back));
+            // Whoever waits for more learns that there is none.
+            drop(give);
             // Every one is waited for.
             let broken = threads.into_iter().map(|thread| thread.join()).filter(Result::is_err).count();
             if broken == 0 { Ok(()) } else { Err(io::Error::other("reading the recording broke off unexpectedly")) }
@@ -302,10 +311,45 @@ impl RecordingReader {
     }
 }
 
-/// Threads that decode: more do not help, because the entries are looked at by one.
-const MOST_WORKERS: usize = 4;
-/// Frames that wait before and behind each of them. A frame is a quarter of a megabyte, and ten times that when decoded.
+/// Threads that decode, with the calling one: more do not help, because the entries are looked at by one.
+const MOST_THREADS: usize = 5;
+/// Frames on their way for each of them. A frame is a quarter of a megabyte, and ten times that when decoded.
 const FRAMES_AHEAD: usize = 4;
+
+/// A frame to decode, and who waits for it.
+struct Job<F> {
+    packed: Packed,
+    done: SyncSender<Done<F>>,
+}
+
+/// A frame that is decoded, and who is glad of its memory afterwards.
+struct Done<F> {
+    decoded: Decoded<F>,
+    spare: Sender<Entries<F>>,
+}
+
+/// A thread's means to decode.
+struct Helper<F, L> {
+    decoder: Decoder,
+    look: L,
+    give_back: Sender<Entries<F>>,
+    /// What a thread has allocated it frees fastest itself, and fills again.
+    given_back: Receiver<Entries<F>>,
+}
+
+impl<F, L: FnMut(bool, &StreamEntry) -> F> Helper<F, L> {
+    fn new(decoder: Decoder, look: L) -> Self {
+        let (give_back, given_back) = channel();
+        Self { decoder, look, give_back, given_back }
+    }
+
+    fn does(&mut self, Job { packed, done }: Job<F>) {
+        let spare = self.given_back.try_iter().last().unwrap_or_default();
+        let decoded = self.decoder.decode(&packed, spare, &mut self.look);
+        // Nobody waits any more when the reading broke off.
+        let _ = done.send(Done { decoded, spare: self.give_back.clone() });
+    }
+}
 
 /// Reads the file header, or finds out what the file is instead.
 fn read_file_header(

@@ -98,6 +98,6 @@ impl Correlator<'_> {
             return;
         }
         let tally = self.acts.entry(key).or_insert_with(Tally::new);
-        tally.add(event.time_ns, &what, || Proof::of(event, what.clone()));
+        tally.add(event.time_ns, what.as_str(), || Proof::of(event, what.clone()));
     }
 }

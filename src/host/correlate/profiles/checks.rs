@@ -96,8 +96,8 @@ pub(super) fn beyond_authorisation(facts: &Facts<'_>, _: &Context<'_>) -> Judged
                     && other.actor.app == tuple.actor.app
                     && other.tally.first_ns < tuple.tally.last_ns
             })
-            .flat_map(|other| other.tally.places.keys().cloned())
-            .find(|place| !tuple.tally.places.contains_key(place))
+            .flat_map(|other| other.tally.places.sorted())
+            .find(|place| !tuple.tally.places.contains(place))
     };
     let side = facts.readings().filter(|tuple| denied(tuple).is_some());
     judged.findings.extend(data_findings(facts, "side-channel", side, |app, id, first, _| {
