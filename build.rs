@@ -4,12 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use object::elf::SectionHeader64;
+use object::read::elf::ElfFile64;
+use object::{LittleEndian, Object as _, ObjectSection as _};
 use prost::Message as _;
 
 const PROTO_DIRECTORY: &str = "proto";
@@ -226,7 +230,18 @@ fn compile_kernel_programs(out: &Path) {
         let object = out.join(format!("{name}.bpf.o"));
         // -mcpu=v3: without it clang 14 loses the bounds of 32-bit lengths and the verifier refuses the copies.
         let result = Command::new(&clang)
-            .args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Wextra", "-Werror", architecture])
+            .args([
+                "-target",
+                "bpf",
+                "-mcpu=v3",
+                "-g",
+                "-fno-addrsig",
+                "-O2",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                architecture,
+            ])
             .args(*defines)
             .arg("-I")
             .arg(PROGRAM_DIRECTORY)
@@ -236,7 +251,10 @@ fn compile_kernel_programs(out: &Path) {
             .arg(&object)
             .output();
         match result {
-            Ok(output) if output.status.success() => deflate(&object),
+            Ok(output) if output.status.success() => {
+                strip(&object);
+                deflate(&object);
+            }
             Ok(output) => fail(&format!(
                 "{clang} refused {PROGRAM_DIRECTORY}/{source} for {name}:\n{}",
                 String::from_utf8_lossy(&output.stderr)
@@ -250,7 +268,34 @@ fn compile_kernel_programs(out: &Path) {
     }
 }
 
-/// Writes `NAME.bpf.o.zlib` beside an object: four objects of 600 KB would be a quarter of the daemon, and shrink to a quarter.
+/// Empties what only a debugger reads in an object. Without `-g` there would be no type information either, which the loader
+/// and the kernel do read; the relocations of it are for a linker. The sections stay, so that no number of a section changes,
+/// and what they held is zeros, which compress to nothing.
+fn strip(object: &Path) {
+    let is_for_debuggers =
+        |name: &str| [".debug", ".rel.debug", ".rel.BTF"].iter().any(|prefix| name.starts_with(prefix));
+    let stripped = fs::read(object).map_err(|error| error.to_string()).and_then(|mut bytes| {
+        let mut emptied = Vec::new();
+        {
+            let file = ElfFile64::<LittleEndian>::parse(bytes.as_slice()).map_err(|error| error.to_string())?;
+            let headers = file.elf_header().e_shoff.get(LittleEndian);
+            for section in file.sections().filter(|section| section.name().is_ok_and(is_for_debuggers)) {
+                let header = headers + section.index().0 as u64 * size_of::<SectionHeader64<LittleEndian>>() as u64;
+                let size = header + offset_of!(SectionHeader64<LittleEndian>, sh_size) as u64;
+                emptied.extend(section.file_range().into_iter().chain([(size, size_of::<u64>() as u64)]));
+            }
+        }
+        for (start, length) in emptied {
+            let range = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
+            let held = range.and_then(|(start, end)| bytes.get_mut(start..end));
+            held.ok_or("a section lies outside of the file")?.fill(0);
+        }
+        fs::write(object, bytes).map_err(|error| error.to_string())
+    });
+    stripped.unwrap_or_else(|error| fail(&format!("cannot strip {}: {error}", object.display())));
+}
+
+/// Writes `NAME.bpf.o.zlib` beside an object: these objects would be a quarter of the daemon, and shrink to a quarter.
 fn deflate(object: &Path) {
     let written = fs::read(object).and_then(|bytes| {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());

@@ -58,7 +58,12 @@ pub(super) fn document(path: &Path) -> Result<(String, Vec<u8>), CommandError> {
     let read = if is_stdin {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        std::fs::File::open(path).and_then(|file| {
+            // Room for all of it at once: growing leaves behind what it grew out of.
+            let length = file.metadata()?.len().min(limit);
+            bytes.try_reserve(usize::try_from(length).unwrap_or(0).saturating_add(1))?;
+            file.take(limit).read_to_end(&mut bytes)
+        })
     };
     match read {
         Ok(_) => Ok((name, bytes)),

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell as Slot, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
@@ -25,15 +26,16 @@ enum Content {
 
 #[derive(Debug)]
 struct Node {
-    parent: Option<usize>,
-    children: Vec<usize>,
+    parent: Option<u32>,
+    children: Vec<u32>,
     content: Content,
     line: u32,
 }
 
 #[derive(Debug, Clone)]
 struct Handle {
-    index: usize,
+    /// A document of the largest size has fewer nodes than this counts.
+    index: u32,
     name: Rc<QualName>,
 }
 
@@ -41,27 +43,40 @@ struct Handle {
 struct Store {
     nodes: RefCell<Vec<Node>>,
     line: Slot<u32>,
+    /// Each name that came up, once: pages have many elements and few names.
+    names: RefCell<HashSet<Rc<QualName>>>,
     /// The name of what has no name, such as the document itself.
     nameless: Rc<QualName>,
 }
 
 impl Store {
-    fn add(&self, content: Content) -> usize {
+    fn add(&self, content: Content) -> u32 {
         let mut nodes = self.nodes.borrow_mut();
+        let index = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         nodes.push(Node { parent: None, children: Vec::new(), content, line: self.line.get() });
-        nodes.len() - 1
+        index
     }
 
-    fn detach(&self, index: usize) {
+    fn name(&self, name: QualName) -> Rc<QualName> {
+        let mut names = self.names.borrow_mut();
+        if let Some(known) = names.get(&name) {
+            return known.clone();
+        }
+        let name = Rc::new(name);
+        names.insert(name.clone());
+        name
+    }
+
+    fn detach(&self, index: u32) {
         let mut nodes = self.nodes.borrow_mut();
-        let Some(parent) = nodes.get_mut(index).and_then(|node| node.parent.take()) else { return };
-        if let Some(parent) = nodes.get_mut(parent) {
+        let Some(parent) = nodes.get_mut(index as usize).and_then(|node| node.parent.take()) else { return };
+        if let Some(parent) = nodes.get_mut(parent as usize) {
             parent.children.retain(|child| *child != index);
         }
     }
 
     /// Puts something before the child at `place` of a parent, or at its end.
-    fn insert(&self, parent: usize, place: Option<usize>, child: NodeOrText<Handle>) {
+    fn insert(&self, parent: u32, place: Option<usize>, child: NodeOrText<Handle>) {
         let child = match child {
             NodeOrText::AppendNode(handle) => {
                 self.detach(handle.index);
@@ -69,12 +84,12 @@ impl Store {
             }
             NodeOrText::AppendText(text) => {
                 let mut nodes = self.nodes.borrow_mut();
-                let before = nodes.get(parent).and_then(|node| match place {
+                let before = nodes.get(parent as usize).and_then(|node| match place {
                     Some(place) => node.children.get(place.checked_sub(1)?).copied(),
                     None => node.children.last().copied(),
                 });
                 if let Some(Content::Text(known)) =
-                    before.and_then(|index| nodes.get_mut(index)).map(|node| &mut node.content)
+                    before.and_then(|index| nodes.get_mut(index as usize)).map(|node| &mut node.content)
                 {
                     known.push_tendril(&text);
                     return;
@@ -84,10 +99,10 @@ impl Store {
             }
         };
         let mut nodes = self.nodes.borrow_mut();
-        if let Some(node) = nodes.get_mut(child) {
+        if let Some(node) = nodes.get_mut(child as usize) {
             node.parent = Some(parent);
         }
-        if let Some(node) = nodes.get_mut(parent) {
+        if let Some(node) = nodes.get_mut(parent as usize) {
             let place = place.unwrap_or(node.children.len()).min(node.children.len());
             node.children.insert(place, child);
         }
@@ -122,7 +137,7 @@ impl TreeSink for Store {
                 span => span,
             })
         };
-        let name = Rc::new(name);
+        let name = self.name(name);
         let content = Content::Element { name: name.clone(), columns: span("colspan"), rows: span("rowspan") };
         Handle { index: self.add(content), name }
     }
@@ -140,7 +155,7 @@ impl TreeSink for Store {
     }
 
     fn append_based_on_parent_node(&self, element: &Handle, previous: &Handle, child: NodeOrText<Handle>) {
-        let has_parent = self.nodes.borrow().get(element.index).is_some_and(|node| node.parent.is_some());
+        let has_parent = self.nodes.borrow().get(element.index as usize).is_some_and(|node| node.parent.is_some());
         if has_parent {
             self.append_before_sibling(element, child);
         } else {
@@ -164,13 +179,13 @@ impl TreeSink for Store {
         if let NodeOrText::AppendNode(handle) = &child {
             self.detach(handle.index);
         }
-        let parent = self.nodes.borrow().get(sibling.index).and_then(|node| node.parent);
+        let parent = self.nodes.borrow().get(sibling.index as usize).and_then(|node| node.parent);
         let Some(parent) = parent else { return };
         // From the end: what is put before a sibling is nearly always put before the last one.
         let place = self
             .nodes
             .borrow()
-            .get(parent)
+            .get(parent as usize)
             .and_then(|node| node.children.iter().rposition(|child| *child == sibling.index));
         self.insert(parent, place, child);
     }
@@ -183,13 +198,14 @@ impl TreeSink for Store {
 
     fn reparent_children(&self, node: &Handle, new_parent: &Handle) {
         let mut nodes = self.nodes.borrow_mut();
-        let children = nodes.get_mut(node.index).map(|node| std::mem::take(&mut node.children)).unwrap_or_default();
+        let children =
+            nodes.get_mut(node.index as usize).map(|node| std::mem::take(&mut node.children)).unwrap_or_default();
         for child in &children {
-            if let Some(child) = nodes.get_mut(*child) {
+            if let Some(child) = nodes.get_mut(*child as usize) {
                 child.parent = Some(new_parent.index);
             }
         }
-        if let Some(parent) = nodes.get_mut(new_parent.index) {
+        if let Some(parent) = nodes.get_mut(new_parent.index as usize) {
             parent.children.extend(children);
         }
     }
@@ -224,17 +240,23 @@ pub(super) fn looks_like_html(text: &str) -> bool {
     })
 }
 
+/// Few pages have fewer bytes for each tag and each piece of text. Room that is never used costs nothing; a store that grows
+/// takes three times its size at the end.
+const BYTES_PER_NODE: usize = 12;
+
 /// Reads a page.
 pub(super) fn read(text: &str) -> Vec<Block> {
     let nameless = Rc::new(QualName::new(None, ns!(), local_name!("")));
     let document = Node { parent: None, children: Vec::new(), content: Content::Other, line: 1 };
-    let store = Store { nodes: RefCell::new(vec![document]), line: Slot::new(1), nameless };
+    let mut nodes = Vec::with_capacity(text.len() / BYTES_PER_NODE + 1);
+    nodes.push(document);
+    let store = Store { nodes: RefCell::new(nodes), line: Slot::new(1), names: RefCell::default(), nameless };
     let nodes = parse_document(store, html5ever::ParseOpts::default()).one(text);
     let mut walk = Walk::default();
     // Entering and leaving nodes, last first.
-    let mut open = vec![(0, true)];
+    let mut open = vec![(0_u32, true)];
     while let Some((index, entering)) = open.pop() {
-        let Some(node) = nodes.get(index) else { continue };
+        let Some(node) = nodes.get(index as usize) else { continue };
         if !entering {
             walk.leave(node);
             continue;
