@@ -75,7 +75,7 @@ class Browser:
 
 def measure(file):
     """Seconds until loaded, and until the first screen was drawn; nodes of the document."""
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(profile)
         try:
             target = browser.call("Target.createTarget", url="about:blank")["targetId"]
