@@ -230,18 +230,7 @@ fn compile_kernel_programs(out: &Path) {
         let object = out.join(format!("{name}.bpf.o"));
         // -mcpu=v3: without it clang 14 loses the bounds of 32-bit lengths and the verifier refuses the copies.
         let result = Command::new(&clang)
-            .args([
-                "-target",
-                "bpf",
-                "-mcpu=v3",
-                "-g",
-                "-fno-addrsig",
-                "-O2",
-                "-Wall",
-                "-Wextra",
-                "-Werror",
-                architecture,
-            ])
+            .args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Wextra", "-Werror", architecture])
             .args(*defines)
             .arg("-I")
             .arg(PROGRAM_DIRECTORY)

@@ -144,19 +144,11 @@ impl Coverage {
     /// Notes an event; called for every one, so it does no more than it must. `same_phase`: it is surely in the phase of the
     /// event before.
     pub(super) fn event(&mut self, event: &Event, same_phase: bool) {
-        self.last_ns = self.last_ns.max(event.time_ns);
-        self.sequence(event.sequence);
-        match &mut self.newest_stamp {
-            Some((phase, count, first, last)) if same_phase || *phase == event.phase => {
-                *count = count.saturating_add(1);
-                *first = (*first).min(event.time_ns);
-                *last = (*last).max(event.time_ns);
-            }
-            _ => {
-                self.put_stamp_away();
-                self.newest_stamp = Some((event.phase.clone(), 1, event.time_ns, event.time_ns));
-            }
+        if self.newest_phase().is_none_or(|phase| !same_phase && *phase != event.phase) {
+            self.put_stamp_away();
+            self.newest_stamp = Some((event.phase.clone(), 0, event.time_ns, event.time_ns));
         }
+        self.same_phase(event.sequence, event.time_ns);
         match &event.body {
             EventBody::BlindSpot(spot) => {
                 let key = (spot.what, event.process.key.pid);

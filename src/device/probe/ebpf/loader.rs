@@ -246,13 +246,13 @@ pub(super) fn load(tier: Tier, options: &EbpfOptions) -> Result<Loaded, LoadErro
     };
     tracefs::with_tracefs(|| {
         for object in first {
-            match load_tier(tier, object, options) {
+            match load_tier(tier, object, options, interrupts) {
                 Ok(loaded) if loaded.whole => return Ok(loaded),
                 Ok(loaded) => tracing::debug!(statuses = ?loaded.statuses, "another form of the programs is tried"),
                 Err(error) => tracing::debug!(%error, "another form of the programs is tried"),
             }
         }
-        load_tier(tier, otherwise, options)
+        load_tier(tier, otherwise, options, interrupts)
     })
 }
 
@@ -271,7 +271,12 @@ fn major_version(release: &str) -> u32 {
     release.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Result<Loaded, LoadError> {
+fn load_tier(
+    tier: Tier,
+    object: &EmbeddedObject,
+    options: &EbpfOptions,
+    interrupts: bool,
+) -> Result<Loaded, LoadError> {
     let btf = match tier {
         // Without BTF the loader would skip relocation silently, and the programs would read wrong offsets.
         Tier::KernelObjects if !Path::new(BTF_PATH).exists() => {
@@ -335,7 +340,7 @@ fn load_tier(tier: Tier, object: &EmbeddedObject, options: &EbpfOptions) -> Resu
     statuses.extend(binder_state.statuses(tier));
     Ok(Loaded {
         tier,
-        interrupts: interrupts_programs(),
+        interrupts,
         whole: refusals.is_empty(),
         statuses,
         ring: take(&mut programs, "ring")?,
