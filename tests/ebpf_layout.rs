@@ -54,6 +54,8 @@ fn assertions() -> String {
         method_names_body,
         binder_name_body,
         package_body,
+        user_registers,
+        code_origin,
         segment_header
     );
     assert_values!(source, record_kind, record_flag, segment_tag, segment_flag, payload_purpose, blind_spot);
@@ -64,7 +66,8 @@ fn assertions() -> String {
         binder_ending,
         method_names_source,
         binder_name_what,
-        package_change
+        package_change,
+        code_confidence
     );
     for (name, value) in [
         ("RECORD_MAX", layout::RECORD_MAX),

@@ -83,7 +83,7 @@ const RULES: &[Rule] = &[
         ours: &["event", "device::probe", "device::probe::ebpf", "device::probe::importance", "device::probe::platform", "device::probe::procfs", "device::probe::ptrace"],
         theirs: &["nix"], pure: false, reason: "the order of the tiers is said in one place, which knows every probe that traces" },
     Rule { module: "device::probe::ebpf", ours: &["event", "device::clock", "device::probe", "device::probe::raw_record", "device::probe::record_layout"],
-        theirs: &["aya", "aya_obj", "flate2", "libc", "nix", "procfs", "tracing"], pure: false,
+        theirs: &["aya", "aya_obj", "flate2", "gimli", "libc", "nix", "procfs", "tracing"], pure: false,
         reason: "a probe hands over raw records: it knows no later stage and no sibling" },
     Rule { module: "device::probe::procfs", ours: &["event", "device::clock", "device::probe", "device::probe::raw_record", "device::probe::record_layout"],
         theirs: &["nix", "procfs", "tracing"], pure: false,

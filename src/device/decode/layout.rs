@@ -119,6 +119,9 @@ closed_set! {
         Name = segment_tag::NAME,
         Origin = segment_tag::ORIGIN,
         Methods = segment_tag::METHODS,
+        UserFrames = segment_tag::USER_FRAMES,
+        UserStack = segment_tag::USER_STACK,
+        CodeOrigin = segment_tag::CODE_ORIGIN,
     }
 }
 

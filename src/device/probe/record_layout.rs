@@ -135,6 +135,14 @@ structure!(
     /// Body of a package that came, changed or went.
     package_body, size 16, { USER_ID = "user_id" at 0, CHANGE = "change" at 4, TRACED = "traced" at 6, VERSION = "version" at 8, });
 structure!(
+    /// Registers of a thread that made a system call.
+    user_registers, size 32, { PC = "pc" at 0, SP = "sp" at 8, FP = "fp" at 16, LINK = "link" at 24, });
+structure!(
+    /// Whose code made a system call.
+    code_origin, size 16, {
+    OFFSET = "offset" at 0, CONFIDENCE = "confidence" at 8, DEPTH = "depth" at 10, BUILD_ID_LENGTH = "build_id_length" at 12,
+});
+structure!(
     /// In front of each segment.
     segment_header, size 4, { TAG = "tag" at 0, FLAGS = "flags" at 1, LENGTH = "length" at 2, });
 
@@ -168,6 +176,7 @@ values!(
     TEXT_PATH = "SEGMENT_TEXT_PATH" is 10, TEXT_BASE = "SEGMENT_TEXT_BASE" is 11, TEXT_BASE_2 = "SEGMENT_TEXT_BASE_2" is 12,
     PARCEL = "SEGMENT_PARCEL" is 13, OFFSETS = "SEGMENT_OFFSETS" is 14, NODES = "SEGMENT_NODES" is 15,
     NAME = "SEGMENT_NAME" is 16, ORIGIN = "SEGMENT_ORIGIN" is 17, METHODS = "SEGMENT_METHODS" is 18,
+    USER_FRAMES = "SEGMENT_USER_FRAMES" is 19, USER_STACK = "SEGMENT_USER_STACK" is 20, CODE_ORIGIN = "SEGMENT_CODE_ORIGIN" is 21,
 });
 values!(
     /// Flags of segments.
@@ -205,6 +214,9 @@ values!(
     package_change: u16, {
     INSTALLED = "PACKAGE_INSTALLED" is 1, REPLACED = "PACKAGE_REPLACED" is 2, REMOVED = "PACKAGE_REMOVED" is 3,
 });
+values!(
+    /// How sure it is whose code it was.
+    code_confidence: u16, { CALLER = "CODE_CALLER" is 1, FRAMES = "CODE_FRAMES" is 2, LEAF = "CODE_LEAF" is 3, });
 values!(
     /// Blind spots.
     blind_spot: u32, { IO_URING = "BLIND_SPOT_IO_URING" is 1, COMPAT = "BLIND_SPOT_COMPAT" is 2, });

@@ -15,6 +15,8 @@ mod calls;
 #[cfg(feature = "ebpf")]
 mod casts;
 #[cfg(feature = "ebpf")]
+mod code_origin;
+#[cfg(feature = "ebpf")]
 mod completion;
 #[cfg(feature = "ebpf")]
 mod crowding;

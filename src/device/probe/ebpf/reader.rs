@@ -9,6 +9,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::super::record_layout::{RecordView, record_flag, record_kind};
 use super::binder;
+use super::code_origin::{self, CodeOrigins};
 use super::completion::StartTimes;
 use super::crowding::Crowding;
 use super::loader::{LoadError, Loaded, Tier, settings_bytes};
@@ -53,6 +54,7 @@ pub(super) struct EbpfProbe {
     next_forgetting: Instant,
     sent: totals::Sent,
     start_times: StartTimes,
+    code_origins: CodeOrigins,
     skips: Skips,
 }
 
@@ -85,6 +87,7 @@ impl EbpfProbe {
             next_forgetting: Instant::now(),
             sent: totals::Sent::default(),
             start_times: StartTimes::default(),
+            code_origins: CodeOrigins::default(),
             skips,
         })
     }
@@ -211,8 +214,18 @@ impl EbpfProbe {
             if view.flags() & record_flag::CLOSED != 0 {
                 self.pending.closed(view);
             }
+            // Now, because the process may end; and only what is rare, because it takes some microseconds.
+            let resolved = match view.kind() {
+                kind if code_origin::concerns(kind) => self.code_origins.resolve(&record, &self.proc_root),
+                record_kind::PROCESS_EXEC | record_kind::PROCESS_EXIT => {
+                    self.code_origins.forget(view.tgid());
+                    None
+                }
+                _ => None,
+            };
+            let record = resolved.as_deref().unwrap_or(&record);
             if exits.is_empty() && view.kind() != record_kind::PROCESS_EXIT && self.kernel.tier == Tier::KernelObjects {
-                batch.push(&record);
+                batch.push(record);
             } else {
                 // From the first exit on, records wait until the totals of the exited processes are known.
                 staged_bytes += record.len();
@@ -397,6 +410,7 @@ impl Probe for EbpfProbe {
                 let values = self.kernel.accounts.get(index, 0).ok()?;
                 Some(sum_accounts(name, values.iter()))
             })
+            .chain([self.code_origins.account()])
             .collect();
         // The kernel counts for sets of sessions; here each session of a set gets its share.
         let mut sums: BTreeMap<(SessionSlot, &'static str), u64> = BTreeMap::new();

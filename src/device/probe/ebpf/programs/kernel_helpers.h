@@ -23,6 +23,8 @@
 #define UPDATE_ANY 0
 #define UPDATE_NEW_ONLY 1
 
+#define STACK_OF_USER 256 /* to get_stack: the frames of the program, not those of the kernel */
+
 #define RING_NO_WAKEUP 1
 #define RING_UNREAD 0 /* to query: bytes that were not read yet */
 #define RING_FORCE_WAKEUP 2
@@ -35,6 +37,7 @@ static __u64 (*current_pid_tgid)(void) UNUSED = (void *)14;
 static __u64 (*current_uid_gid)(void) UNUSED = (void *)15;
 static long (*current_comm)(void *buffer, __u32 size) UNUSED = (void *)16;
 static __u64 (*current_task_address)(void) UNUSED = (void *)35;
+static long (*get_stack)(void *context, void *to, __u32 size, __u64 flags) UNUSED = (void *)67;
 static void *(*current_task_typed)(void) UNUSED = (void *)158;
 static void *(*task_registers)(void *task) UNUSED = (void *)175;
 static long (*read_user)(void *to, __u32 size, const void *from) UNUSED = (void *)112;

@@ -207,6 +207,9 @@ struct call_registers { /* from r10 on */
 };
 #define REGISTERS_BLOCK_OFFSET 56
 #define REGISTERS_BX_OFFSET 40
+#define REGISTERS_PC_OFFSET 128
+#define REGISTERS_SP_OFFSET 152
+#define REGISTERS_FP_OFFSET 32
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -217,6 +220,10 @@ struct call_registers {
 };
 #define REGISTERS_BLOCK_OFFSET 0
 #define REGISTERS_PSTATE_OFFSET 264
+#define REGISTERS_PC_OFFSET 256
+#define REGISTERS_SP_OFFSET 248
+#define REGISTERS_FP_OFFSET 232 /* x29 */
+#define REGISTERS_LINK_OFFSET 240 /* x30: where the function that made the call returns to */
 #define REGISTERS_ORIGINAL_X0_OFFSET 272
 
 #else

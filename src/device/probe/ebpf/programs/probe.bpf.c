@@ -12,6 +12,7 @@
 #include "map_layout.h"
 #include "state.h"
 #include "record.h"
+#include "code_origin.h"
 #include "binder_state.h"
 #include "path_walk.h"
 #include "descriptor.h"

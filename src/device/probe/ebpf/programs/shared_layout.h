@@ -46,7 +46,7 @@ enum record_kind {
 	RECORD_FILE_TOTALS = 17,    /* struct totals_body; in = read, out = written */
 	RECORD_FILE_RENAME = 18,    /* struct path_change_body; segments ARGUMENT, BASE, ARGUMENT_2, BASE_2 */
 	RECORD_FILE_UNLINK = 19,    /* struct path_change_body; segments ARGUMENT, BASE */
-	RECORD_SOCKET_CONNECT = 32, /* struct socket_body; segments UNIX_REMOTE, UNIX_LOCAL */
+	RECORD_SOCKET_CONNECT = 32, /* struct socket_body; segments UNIX_REMOTE, UNIX_LOCAL, USER_FRAMES, USER_STACK, CODE_ORIGIN */
 	RECORD_SOCKET_BIND = 33,    /* struct socket_body; segment UNIX_LOCAL */
 	RECORD_SOCKET_LISTEN = 34,  /* struct socket_body; argument is the backlog */
 	RECORD_SOCKET_ACCEPT = 35,  /* struct socket_body; fd is the new one */
@@ -299,6 +299,33 @@ enum package_change {
 	PACKAGE_REMOVED = 3,
 };
 
+/* The registers of a thread that made a system call, as far as finding its callers needs them (segment USER_FRAMES). 32 bytes. */
+struct user_registers {
+	__u64 pc;
+	__u64 sp;
+	__u64 fp;   /* rbp, x29 */
+	__u64 link; /* x30; 0 where the architecture has none */
+};
+
+/* Most frames that follow the registers, and most bytes of the stack. */
+#define USER_FRAMES_MAX 16
+#define USER_STACK_MAX 2048
+
+/* Whose code made a system call (segment CODE_ORIGIN), made in user space from the two above. 16 bytes. */
+struct code_origin {
+	__u64 offset;          /* in the file, of the instruction that the call returns to */
+	__u16 confidence;      /* enum code_confidence */
+	__u16 depth;           /* frames between the system call and this one */
+	__u16 build_id_length; /* bytes of the build id that follow; the path follows them */
+	__u16 pad;
+};
+
+enum code_confidence {
+	CODE_CALLER = 1, /* every frame in between is known */
+	CODE_FRAMES = 2, /* found through frame pointers: there can be others in between */
+	CODE_LEAF = 3,   /* the way ended before code of the program was found */
+};
+
 /*
  * After the fixed body: segments, each this header, then `length` bytes, no padding. A segment that runs past
  * header.length is a damaged record.
@@ -328,6 +355,9 @@ enum segment_tag {
 	SEGMENT_NAME = 16,        /* an interface, a service or an authority, as UTF-8 */
 	SEGMENT_ORIGIN = 17,      /* where a method table comes from, as UTF-8 */
 	SEGMENT_METHODS = 18,     /* for each method: its code (__u32), its name as UTF-8, NUL */
+	SEGMENT_USER_FRAMES = 19, /* struct user_registers, then return addresses by frame pointers; taken out by the probe */
+	SEGMENT_USER_STACK = 20,  /* the stack, from the stack pointer on; taken out by the probe */
+	SEGMENT_CODE_ORIGIN = 21, /* struct code_origin, then the build id, then the path of the file (added in user space) */
 };
 
 enum segment_flag {

@@ -240,7 +240,6 @@ int socket_setup(__u64 *context)
 	__s64 result;
 	bool known = 0;
 
-	(void)context;
 	if (!s)
 		return 0;
 	operation = s->operation;
@@ -367,6 +366,8 @@ int socket_setup(__u64 *context)
 	}
 	if (fresh->family == FAMILY_UNIX)
 		segments_unix_fresh(s);
+	else if (kind == RECORD_SOCKET_CONNECT && is_inet(fresh->family))
+		segments_user_code(s, context);
 	record_end(s, PROGRAM_SOCKET_SETUP);
 	/* A failed accept made nothing; a failed connect leaves the socket as it was. */
 	if (result < 0 && result != ERROR_IN_PROGRESS)
