@@ -85,6 +85,7 @@ fn compile_protobuf(out: &Path) {
         // Rare and large: unboxed they would make every event three times as large.
         .boxed(".candor.v1.Event.body.provider_access")
         .boxed(".candor.v1.Event.body.service_call")
+        .boxed(".candor.v1.SocketConnect.code_origin")
         .compile_fds(descriptors)
         .unwrap_or_else(|error| fail(&format!("cannot generate the wire types: {error}")));
 }

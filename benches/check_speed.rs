@@ -87,6 +87,7 @@ fn body(dice: &mut Dice, sequence: u64) -> EventBody {
             descriptor: 90,
             handle: sequence,
             preexisting: false,
+            code_origin: None,
         }),
         76..82 => EventBody::SocketTotals(SocketTotals {
             transport: Transport::Tcp,

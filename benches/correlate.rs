@@ -35,6 +35,7 @@ fn entries() -> Vec<StreamEntry> {
                 descriptor: 5,
                 handle: sequence,
                 preexisting: false,
+                code_origin: None,
             }),
             1 => EventBody::TlsClientHello(TlsClientHello {
                 server_name: Some(format!("h{}.umeng.com", sequence % 250)),

@@ -28,6 +28,7 @@ fn event(number: u64) -> Event {
             descriptor: 71,
             handle,
             preexisting: false,
+            code_origin: None,
         }),
         1 => EventBody::SocketTotals(SocketTotals {
             transport: Transport::Tcp,

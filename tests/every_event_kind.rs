@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use candor::event::{
-    App, BinderOwner, BinderTransaction, BlindSpot, BlindSpotKind, DnsAnswer, DnsQuery, DnsRecord, Endpoint, Event,
-    EventBody, EventKind, Fidelity, FidelityReason, FileOpen, FileRename, FileTotals, FileUnlink, HttpRequest,
-    Importance, MethodSource, NamedCaller, OpenAccess, Outcome, PackageChange, PackageChangeKind, Phase, PhaseMark,
-    ProbeId, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessName, ProcessRef, ProcessStart,
-    ProviderAccess, ProviderMethod, ServiceArgument, ServiceCall, SocketAccept, SocketBind, SocketConnect,
-    SocketListen, SocketTotals, TlsClientHello, Transport, ValueShape,
+    App, BinderOwner, BinderTransaction, BlindSpot, BlindSpotKind, CodeConfidence, CodeOrigin, DnsAnswer, DnsQuery,
+    DnsRecord, Endpoint, Event, EventBody, EventKind, Fidelity, FidelityReason, FileOpen, FileRename, FileTotals,
+    FileUnlink, HttpRequest, Importance, MethodSource, NamedCaller, OpenAccess, Outcome, PackageChange,
+    PackageChangeKind, Phase, PhaseMark, ProbeId, ProcessExec, ProcessExit, ProcessImportance, ProcessKey, ProcessName,
+    ProcessRef, ProcessStart, ProviderAccess, ProviderMethod, ServiceArgument, ServiceCall, SocketAccept, SocketBind,
+    SocketConnect, SocketListen, SocketTotals, TlsClientHello, Transport, ValueShape,
 };
 use candor::wire::{FILE_DESCRIPTORS, proto};
 use prost::Message as _;
@@ -76,6 +76,13 @@ fn sample_body(kind: EventKind) -> EventBody {
             descriptor: 5,
             handle: 17,
             preexisting: true,
+            code_origin: Some(Box::new(CodeOrigin {
+                file: "/data/app/com.example/lib/arm64/libtracker.so".to_owned(),
+                build_id: Some("5ad3c0ffee".to_owned()),
+                offset: 0x1234,
+                depth: 2,
+                confidence: CodeConfidence::Caller,
+            })),
         }),
         EventKind::SocketBind => EventBody::SocketBind(SocketBind {
             transport: Transport::UnixStream,

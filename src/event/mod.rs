@@ -10,6 +10,7 @@
 mod android_user;
 mod binder;
 mod blind_spot;
+mod code_origin;
 mod entry;
 #[cfg(test)]
 pub(crate) mod examples;
@@ -36,6 +37,7 @@ mod watch;
 pub use android_user::{USER_ID_RANGE, UserIdKind, app_id, user_id_kind, user_ids_of_package};
 pub use binder::{BinderOwner, BinderTransaction, NamedCaller, ValueShape};
 pub use blind_spot::BlindSpotKind;
+pub use code_origin::{CodeConfidence, CodeOrigin};
 pub use entry::{
     DeviceInfo, Gap, PackageEntry, PackageList, SessionEnd, SessionEndReason, SessionHeader, StreamEntry, Totals,
 };

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::CodeOrigin;
+
 /// The far or near end of a socket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +80,10 @@ pub struct SocketConnect {
     /// The socket was connected before it was first seen.
     #[serde(default)]
     pub preexisting: bool,
+    /// Whose code connected it; absent when the probe does not look, when the process was gone before it could be asked, and
+    /// for sockets of other families than the Internet's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_origin: Option<Box<CodeOrigin>>,
 }
 
 /// A socket was given a local address.

@@ -144,6 +144,7 @@ mod tests {
             descriptor: 3,
             handle: 1,
             preexisting: false,
+            code_origin: None,
         })
     }
 

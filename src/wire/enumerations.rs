@@ -72,6 +72,7 @@ enumerations! {
     OpenAccess { Read, Write, ReadWrite, PathOnly }
     Transport { Tcp, Udp, UnixStream, UnixDatagram, Other }
     BlindSpotKind { IoUring, CompatSystemCall }
+    CodeConfidence { Caller, Frames, Leaf }
     Importance { System, Foreground, Perceptible, Background }
     ProviderMethod {
         Acquire, Query, GetType, Insert, BulkInsert, Update, Delete, OpenFile, OpenAssetFile,

@@ -541,7 +541,7 @@ impl TryFrom<proto::SocketConnect> for event::SocketConnect {
     type Error = WireError;
 
     fn try_from(message: proto::SocketConnect) -> Result<Self, WireError> {
-        let proto::SocketConnect { transport, remote, local, descriptor, handle, preexisting } = message;
+        let proto::SocketConnect { transport, remote, local, descriptor, handle, preexisting, code_origin } = message;
         Ok(Self {
             transport: required::<proto::Transport>(transport, "SocketConnect.transport")?,
             remote: endpoint(remote, "SocketConnect.remote")?,
@@ -549,6 +549,22 @@ impl TryFrom<proto::SocketConnect> for event::SocketConnect {
             descriptor,
             handle,
             preexisting,
+            code_origin: code_origin.map(|origin| (*origin).try_into().map(Box::new)).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<proto::CodeOrigin> for event::CodeOrigin {
+    type Error = WireError;
+
+    fn try_from(message: proto::CodeOrigin) -> Result<Self, WireError> {
+        let proto::CodeOrigin { file, build_id, offset, depth, confidence } = message;
+        Ok(Self {
+            file,
+            build_id: non_empty(build_id),
+            offset,
+            depth,
+            confidence: required::<proto::CodeConfidence>(confidence, "CodeOrigin.confidence")?,
         })
     }
 }

@@ -52,6 +52,7 @@ pub fn lighten_event(event: &mut proto::Event) {
             connect.local = None;
             connect.descriptor = 0;
             connect.handle = 0;
+            connect.code_origin = None;
         }
         Body::SocketBind(bind) => {
             bind.descriptor = 0;

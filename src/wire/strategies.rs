@@ -53,6 +53,12 @@ pub(crate) fn endpoint() -> impl Strategy<Value = Endpoint> {
     ]
 }
 
+fn code_origin() -> impl Strategy<Value = CodeOrigin> {
+    (text(), optional_text(), number(), any::<u32>(), one_of(CodeConfidence::ALL)).prop_map(
+        |(file, build_id, offset, depth, confidence)| CodeOrigin { file, build_id, offset, depth, confidence },
+    )
+}
+
 fn transport() -> impl Strategy<Value = Transport> {
     one_of(&[Transport::Tcp, Transport::Udp, Transport::UnixStream, Transport::UnixDatagram, Transport::Other])
 }
@@ -104,20 +110,27 @@ pub(crate) fn body_of(kind: EventKind) -> BoxedStrategy<EventBody> {
         EventKind::FileUnlink => (text(), any::<bool>())
             .prop_map(|(path, directory)| EventBody::FileUnlink(FileUnlink { path, directory }))
             .boxed(),
-        EventKind::SocketConnect => {
-            (transport(), endpoint(), option::of(endpoint()), any::<i32>(), number(), any::<bool>())
-                .prop_map(|(transport, remote, local, descriptor, handle, preexisting)| {
-                    EventBody::SocketConnect(SocketConnect {
-                        transport,
-                        remote,
-                        local,
-                        descriptor,
-                        handle,
-                        preexisting,
-                    })
+        EventKind::SocketConnect => (
+            transport(),
+            endpoint(),
+            option::of(endpoint()),
+            any::<i32>(),
+            number(),
+            any::<bool>(),
+            option::of(code_origin()),
+        )
+            .prop_map(|(transport, remote, local, descriptor, handle, preexisting, code_origin)| {
+                EventBody::SocketConnect(SocketConnect {
+                    transport,
+                    remote,
+                    local,
+                    descriptor,
+                    handle,
+                    preexisting,
+                    code_origin: code_origin.map(Box::new),
                 })
-                .boxed()
-        }
+            })
+            .boxed(),
         EventKind::SocketBind => (transport(), endpoint(), any::<i32>(), number())
             .prop_map(|(transport, local, descriptor, handle)| {
                 EventBody::SocketBind(SocketBind { transport, local, descriptor, handle })

@@ -454,7 +454,7 @@ impl From<&event::Endpoint> for proto::Endpoint {
 
 impl From<&event::SocketConnect> for proto::SocketConnect {
     fn from(connect: &event::SocketConnect) -> Self {
-        let event::SocketConnect { transport, remote, local, descriptor, handle, preexisting } = connect;
+        let event::SocketConnect { transport, remote, local, descriptor, handle, preexisting, code_origin } = connect;
         Self {
             transport: proto::Transport::from(transport).into(),
             remote: Some(remote.into()),
@@ -462,6 +462,20 @@ impl From<&event::SocketConnect> for proto::SocketConnect {
             descriptor: *descriptor,
             handle: *handle,
             preexisting: *preexisting,
+            code_origin: code_origin.as_ref().map(|origin| Box::new(origin.as_ref().into())),
+        }
+    }
+}
+
+impl From<&event::CodeOrigin> for proto::CodeOrigin {
+    fn from(origin: &event::CodeOrigin) -> Self {
+        let event::CodeOrigin { file, build_id, offset, depth, confidence } = origin;
+        Self {
+            file: file.clone(),
+            build_id: or_empty(build_id),
+            offset: *offset,
+            depth: *depth,
+            confidence: proto::CodeConfidence::from(confidence).into(),
         }
     }
 }

@@ -201,6 +201,16 @@ impl Session {
     }
 
     pub(crate) fn connect_as(&mut self, peer: &str, transport: Transport, outcome: Outcome) -> &mut Self {
+        self.connect_by(peer, transport, outcome, None)
+    }
+
+    pub(crate) fn connect_by(
+        &mut self,
+        peer: &str,
+        transport: Transport,
+        outcome: Outcome,
+        code_origin: Option<CodeOrigin>,
+    ) -> &mut Self {
         self.handle += 1;
         let remote: SocketAddr = peer.parse().unwrap();
         self.event(
@@ -212,6 +222,7 @@ impl Session {
                 descriptor: 9,
                 handle: self.handle,
                 preexisting: false,
+                code_origin: code_origin.map(Box::new),
             }),
         )
     }

@@ -1,6 +1,7 @@
 //! The fixed bodies of `shared_layout.h` to event bodies: one function for each group of record kinds. Payloads are in
 //! `payload.rs`.
 
+use super::code_origin::code_origin;
 use super::cursor::Cursor;
 use super::layout::{
     BLIND_SPOT_COMPAT, BLIND_SPOT_IO_URING, RECORD_FLAG_CLOSED, RECORD_FLAG_CUT, RECORD_FLAG_MAPPED,
@@ -281,8 +282,16 @@ pub(crate) fn socket_act(record: &Record<'_>) -> Result<Decoded, DecodeError> {
             EventBody::SocketAccept(SocketAccept { transport, remote: required(remote), local, descriptor, handle })
         }
         _ => {
-            let remote = required(remote);
-            EventBody::SocketConnect(SocketConnect { transport, remote, local, descriptor, handle, preexisting })
+            let (remote, code_origin) = (required(remote), code_origin(&segments)?);
+            EventBody::SocketConnect(SocketConnect {
+                transport,
+                remote,
+                local,
+                descriptor,
+                handle,
+                preexisting,
+                code_origin,
+            })
         }
     };
     Ok(Decoded { outcome: Outcome::from_result(result), body })

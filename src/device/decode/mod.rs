@@ -8,6 +8,7 @@
 
 mod binder;
 mod body;
+mod code_origin;
 mod cursor;
 pub mod dns;
 mod error;

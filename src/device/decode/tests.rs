@@ -7,9 +7,9 @@ use super::layout::{
 use super::test_support::{RecordBuilder, samples};
 use super::*;
 use crate::event::{
-    BlindSpot, BlindSpotKind, Endpoint, FileOpen, FileRename, FileTotals, FileUnlink, OpenAccess, Outcome, ProcessExec,
-    ProcessExit, ProcessStart, SocketAccept, SocketBind, SocketConnect, SocketListen, SocketTotals, TlsClientHello,
-    Transport,
+    BlindSpot, BlindSpotKind, CodeConfidence, CodeOrigin, Endpoint, FileOpen, FileRename, FileTotals, FileUnlink,
+    OpenAccess, Outcome, ProcessExec, ProcessExit, ProcessStart, SocketAccept, SocketBind, SocketConnect, SocketListen,
+    SocketTotals, TlsClientHello, Transport,
 };
 
 const CLIENT_HELLO: &[u8] = include_bytes!("test_data/client_hello_python.bin");
@@ -189,9 +189,32 @@ fn sockets() {
             local: local.clone(),
             descriptor,
             handle,
-            preexisting: false
+            preexisting: false,
+            code_origin: None
         })
     );
+    let mut segment = 0x1139_u64.to_le_bytes().to_vec();
+    segment.extend([1_u16, 2, 3, 0].map(u16::to_le_bytes).as_flattened());
+    segment.extend(b"\x01\xab\xff/lib/libtracker.so");
+    let told = |bytes: &[u8]| {
+        act(RecordKind::SocketConnect, Some(near), Some(server())).segment(SegmentTag::CodeOrigin, bytes)
+    };
+    let EventBody::SocketConnect(connect) = one(told(&segment)).body else { panic!("not a connect") };
+    assert_eq!(
+        connect.code_origin.as_deref(),
+        Some(&CodeOrigin {
+            file: "/lib/libtracker.so".to_owned(),
+            build_id: Some("01abff".to_owned()),
+            offset: 0x1139,
+            depth: 2,
+            confidence: CodeConfidence::Caller
+        })
+    );
+    // A build id that is longer than the segment, a confidence that is none, and half of the fixed part.
+    let unknown = [&[0; 8][..], &[9; 2], &[0; 6]].concat();
+    for damaged in [&segment[..17], &unknown, &segment[..10]] {
+        assert!(Decoder::new().decode(&told(damaged).build(), &mut Vec::new()).is_err(), "{damaged:?}");
+    }
     record = act(RecordKind::SocketAccept, Some(near), Some(server()));
     let accept = SocketAccept { transport, remote: remote.clone(), local: local.clone(), descriptor, handle };
     assert_eq!(body(record), EventBody::SocketAccept(accept));
@@ -373,7 +396,7 @@ fn damage_is_named() {
     assert_eq!(reason(&changed(44, 100)), "body_truncated");
     assert_eq!(reason(&changed(114, 3)), "segment_overrun");
     assert_eq!(reason(&changed(44, 117)), "segment_overrun");
-    assert_eq!(reason(&changed(112, 19)), "unknown_segment");
+    assert_eq!(reason(&changed(112, 200)), "unknown_segment");
     assert_eq!(reason(&changed(112, 0)), "unknown_segment");
     let twice = RecordBuilder::file_open(3, 1, 0).segment(SegmentTag::Path, b"a\0").segment(SegmentTag::Path, b"b\0");
     assert_eq!(reason(&twice.build()), "duplicate_segment");

@@ -3,8 +3,8 @@
 use std::mem::size_of;
 
 use crate::event::{
-    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, NamedCaller, SelfTest, ServiceArgument, StreamEntry,
-    ValueShape,
+    BinderTransaction, CodeOrigin, DnsRecord, Endpoint, Event, EventBody, NamedCaller, SelfTest, ServiceArgument,
+    StreamEntry, ValueShape,
 };
 
 /// Roughly the bytes that an entry occupies, allocations included. The spool is bounded by the sum of these; what it
@@ -76,7 +76,12 @@ fn event_heap(event: &Event) -> usize {
         EventBody::FileTotals(body) => body.path.len(),
         EventBody::FileRename(body) => body.from.len() + body.to.len(),
         EventBody::FileUnlink(body) => body.path.len(),
-        EventBody::SocketConnect(body) => end(&body.remote) + maybe_end(&body.local),
+        EventBody::SocketConnect(body) => {
+            let origin = body.code_origin.as_deref();
+            end(&body.remote)
+                + maybe_end(&body.local)
+                + origin.map_or(0, |origin| size_of::<CodeOrigin>() + origin.file.len() + text(&origin.build_id))
+        }
         EventBody::SocketBind(body) => end(&body.local),
         EventBody::SocketListen(body) => maybe_end(&body.local),
         EventBody::SocketAccept(body) => end(&body.remote) + maybe_end(&body.local),

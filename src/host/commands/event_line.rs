@@ -7,9 +7,9 @@ use anstyle::Style;
 
 use super::terminal::{BAD, FAINT, GOOD, STRONG, WARN, cut, harmless, padded, styled};
 use crate::event::{
-    BinderTransaction, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason, MethodSource, OpenAccess,
-    Outcome, ProcessImportance, ProviderAccess, SelfTest, SelfTestResult, SelfTestState, ServiceCall, StreamEntry,
-    Transport,
+    BinderTransaction, CodeConfidence, CodeOrigin, DnsRecord, Endpoint, Event, EventBody, Fidelity, FidelityReason,
+    MethodSource, OpenAccess, Outcome, ProcessImportance, ProviderAccess, SelfTest, SelfTestResult, SelfTestState,
+    ServiceCall, StreamEntry, Transport,
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -187,9 +187,12 @@ impl EventLines {
             ]),
             EventBody::FileRename(rename) => format!("{} -> {}", rename.from, rename.to),
             EventBody::FileUnlink(unlink) => join(&[&unlink.path, if unlink.directory { "(directory)" } else { "" }]),
-            EventBody::SocketConnect(connect) => {
-                join(&[transport(connect.transport), &self.endpoint(&connect.remote), was_there(connect.preexisting)])
-            }
+            EventBody::SocketConnect(connect) => join(&[
+                transport(connect.transport),
+                &self.endpoint(&connect.remote),
+                was_there(connect.preexisting),
+                &connect.code_origin.as_deref().map_or_else(String::new, code_origin),
+            ]),
             EventBody::SocketBind(bind) => join(&[transport(bind.transport), &self.endpoint(&bind.local)]),
             EventBody::SocketListen(listen) => join(&[
                 transport(listen.transport),
@@ -261,6 +264,17 @@ impl EventLines {
 
     fn optional_endpoint(&self, endpoint: Option<&Endpoint>) -> String {
         endpoint.map_or_else(|| "(peer not seen)".to_owned(), |endpoint| self.endpoint(endpoint))
+    }
+}
+
+/// `by code of libtracker.so+0x1139`. Nothing where nothing is claimed.
+fn code_origin(origin: &CodeOrigin) -> String {
+    let CodeOrigin { file, offset, confidence, .. } = origin;
+    let name = file.rsplit_once('/').map_or(file.as_str(), |(_, name)| name);
+    match confidence {
+        CodeConfidence::Caller => format!("by code of {name}+{offset:#x}"),
+        CodeConfidence::Frames => format!("by code that {name}+{offset:#x} called (frame pointers)"),
+        CodeConfidence::Leaf => String::new(),
     }
 }
 
@@ -470,9 +484,22 @@ mod tests {
             descriptor: 3,
             handle: 9,
             preexisting: false,
+            code_origin: None,
         };
-        let line = plain(&lines.line(&event(Outcome::InProgress, EventBody::SocketConnect(connect)), None).unwrap());
+        let begun = EventBody::SocketConnect(connect.clone());
+        let line = plain(&lines.line(&event(Outcome::InProgress, begun), None).unwrap());
         assert!(line.ends_with(">  socket_connect    tcp 192.0.2.7:443 (ads.example)"), "{line}");
+        for (confidence, wanted) in [
+            (CodeConfidence::Caller, " by code of libtracker.so+0x1139"),
+            (CodeConfidence::Frames, " by code that libtracker.so+0x1139 called (frame pointers)"),
+            (CodeConfidence::Leaf, ""),
+        ] {
+            let (file, offset) = ("/lib/libtracker.so".to_owned(), 0x1139);
+            let origin = CodeOrigin { file, build_id: None, offset, depth: 1, confidence };
+            let connect = SocketConnect { code_origin: Some(Box::new(origin)), ..connect.clone() };
+            let line = plain(&lines.line(&event(Outcome::Ok, EventBody::SocketConnect(connect)), None).unwrap());
+            assert!(line.ends_with(&format!("tcp 192.0.2.7:443 (ads.example){wanted}")), "{line}");
+        }
     }
 
     #[test]

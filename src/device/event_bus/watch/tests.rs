@@ -37,6 +37,7 @@ fn connect(remote: &str) -> EventBody {
         descriptor: 3,
         handle: 1,
         preexisting: false,
+        code_origin: None,
     })
 }
 

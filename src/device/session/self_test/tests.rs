@@ -38,6 +38,7 @@ fn connect(port: u16) -> EventBody {
         descriptor: 4,
         handle: 2,
         preexisting: false,
+        code_origin: None,
     })
 }
 
