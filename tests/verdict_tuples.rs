@@ -105,6 +105,36 @@ fn a_row_tells_who_what_when_and_by_which_statements() {
     assert_eq!((&own.actor.sdk, &own.disclosure), (&None, &None));
 }
 
+/// Which code connected is listed with how often; what claims nothing is not. It says nothing of whose SDK it is.
+#[test]
+fn a_row_names_the_code_that_connected() {
+    let origin = |file: &str, confidence| CodeOrigin {
+        file: file.to_owned(),
+        build_id: (confidence == CodeConfidence::Caller).then(|| "ab12".to_owned()),
+        offset: 0x1139,
+        depth: 1,
+        confidence,
+    };
+    let mut session = Session::new();
+    session.phase("foreground").resolve("api.shop.example", "127.0.0.11");
+    for code in [
+        Some(origin("/lib/libmain.so", CodeConfidence::Frames)),
+        Some(origin("/lib/libtracker.so", CodeConfidence::Caller)),
+        Some(origin("/lib/libtracker.so", CodeConfidence::Caller)),
+        Some(origin("/lib/libc.so", CodeConfidence::Leaf)),
+        None,
+    ] {
+        session.connect_by("127.0.0.11:443", Transport::Tcp, Outcome::Ok, code);
+    }
+    let verdict = judge(&session.end());
+    let row = row(&verdict, "", "api.shop.example");
+    let listed: Vec<_> =
+        row.actor.code.iter().map(|code| (code.file.as_str(), code.confidence, code.connections)).collect();
+    let wanted = [("/lib/libtracker.so", CodeConfidence::Caller, 2), ("/lib/libmain.so", CodeConfidence::Frames, 1)];
+    assert_eq!((row.sends, listed.as_slice(), &row.actor.sdk), (5, &wanted[..], &None));
+    assert_eq!(row.actor.code[0].build_id.as_deref(), Some("ab12"));
+}
+
 /// The JSON report holds the rows, under names that reports and other programs read.
 #[test]
 fn rows_are_in_the_json_report() {

@@ -34,6 +34,7 @@ impl Correlator<'_> {
             totals_seen: false,
             sent_since_ns: event.time_ns,
             tied: Vec::new(),
+            code: None,
         })
     }
 
@@ -45,7 +46,8 @@ impl Correlator<'_> {
 
     pub(super) fn connect(&mut self, event: &Event, connect: &SocketConnect) {
         let Endpoint::Inet(remote) = connect.remote else { return };
-        let flow = self.flow(event, remote, connect.transport, "connect");
+        let mut flow = self.flow(event, remote, connect.transport, "connect");
+        flow.code.clone_from(&connect.code_origin);
         let may_last = event.outcome.took_effect() || event.outcome == Outcome::Unknown;
         if may_last && connect.handle != 0 {
             self.begin_flow(event.process.key, connect.handle, flow);
@@ -189,11 +191,10 @@ impl Correlator<'_> {
         let peer = Peer { remote, names: &destination.names };
         let proof = || Proof { what: flow.wording.of(remote) + &peer.called(), ..flow.proof.clone() };
         let tied = if effect == Effect::Done { flow.tied.as_slice() } else { &[] };
-        self.count_ties(tied, key, (flow.bytes_sent, flow.bytes_received), &peer, flow.proof.time_ns, proof);
+        self.count_ties(tied, key, flow, &peer, proof);
         let tally = self.contacts.entry(key).or_insert_with(Tally::new);
         tally.add(flow.proof.time_ns, &peer, proof);
-        tally.bytes_out = tally.bytes_out.saturating_add(flow.bytes_sent);
-        tally.bytes_in = tally.bytes_in.saturating_add(flow.bytes_received);
+        tally.carried(flow);
     }
 
     fn bypass(&mut self, what: String) {

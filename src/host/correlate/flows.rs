@@ -7,7 +7,7 @@ use super::limits;
 use super::tally::Proof;
 use super::ties::TiedReading;
 use super::verdict::NameConfidence;
-use crate::event::{DnsAnswer, DnsRecord, Outcome, ProcessKey};
+use crate::event::{CodeOrigin, DnsAnswer, DnsRecord, Outcome, ProcessKey};
 
 /// Port of plain DNS, and of DNS over TLS.
 pub(super) const DNS_PORT: u16 = 53;
@@ -181,6 +181,8 @@ pub(super) struct Flow {
     pub(super) sent_since_ns: u64,
     /// What was read before something was sent here.
     pub(super) tied: Vec<TiedReading>,
+    /// Whose code connected it, where that was told.
+    pub(super) code: Option<Box<CodeOrigin>>,
 }
 
 /// How the proof of a connection is put into words.

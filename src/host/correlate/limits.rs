@@ -4,6 +4,8 @@
 pub(super) const EVIDENCE_PER_TUPLE: usize = 5;
 /// Distinct paths or peers kept for each observed tuple.
 pub(super) const PLACES_PER_TUPLE: usize = 8;
+/// Files whose code acted, kept for each row.
+pub(super) const CODE_PER_TUPLE: usize = 8;
 /// Observed tuples, of data and of recipients each.
 pub(super) const TUPLES: usize = 50_000;
 /// Open connections whose name or end is still awaited.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::verdict::{Actor, DataTypeName, Moment, RecipientName, StatementRef};
+use crate::event::CodeConfidence;
 use crate::host::declared_terms::DisclosureVerdict;
 
 /// How strongly reading the data is tied to sending it.
@@ -108,6 +109,20 @@ pub struct SdkName {
     pub because: String,
 }
 
+/// A file whose code acted, as the stack of the thread told it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct ActingCode {
+    /// Path of the file: a library, the program itself, or the APK that a library is stored in.
+    pub file: String,
+    /// Its GNU build id, in hexadecimal; absent when it has none or could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+    /// How sure it is. `leaf` is not listed, because it claims nothing.
+    pub confidence: CodeConfidence,
+    /// How many of the row's connections it made.
+    pub connections: u64,
+}
+
 /// Who acted, as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct TupleActor {
@@ -117,6 +132,10 @@ pub struct TupleActor {
     /// The SDK whose code may have acted; absent when nothing points to one, which does not mean that none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sdk: Option<SdkName>,
+    /// Files whose code made the connections, the most frequent first, at most eight; of connections that none of them is told
+    /// to have made nothing is known. Unlike `sdk` it was observed, but it names a file and no company.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub code: Vec<ActingCode>,
 }
 
 /// A fixed interval between acts.

@@ -1,9 +1,11 @@
 //! Bounded counting: how often, when, where, with the first events as evidence.
 
-use super::limits::EVIDENCE_PER_TUPLE;
+use super::flows::Flow;
+use super::limits::{CODE_PER_TUPLE, EVIDENCE_PER_TUPLE};
+use super::observed::ActingCode;
 use super::periodicity::Intervals;
 use super::places::{Place, Places};
-use crate::event::{Event, Fidelity, Outcome};
+use crate::event::{CodeConfidence, CodeOrigin, Event, Fidelity, Outcome};
 
 /// How many one-second buckets make the sliding minute.
 const BUCKETS: u64 = 60;
@@ -102,6 +104,34 @@ pub(super) struct Tally {
     pub(super) evidence: Vec<Proof>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    pub(super) code: Code,
+}
+
+/// Whose code acted, counted. What there is no room for is not listed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Code(Vec<ActingCode>);
+
+impl Code {
+    /// Counts one act of the code; of what claims nothing, nothing.
+    pub(super) fn add(&mut self, origin: Option<&CodeOrigin>) {
+        let Some(origin) = origin.filter(|origin| origin.confidence != CodeConfidence::Leaf) else { return };
+        let known = self.0.iter_mut().find(|code| {
+            (code.confidence, &code.file, &code.build_id) == (origin.confidence, &origin.file, &origin.build_id)
+        });
+        if let Some(code) = known {
+            code.connections = code.connections.saturating_add(1);
+        } else if self.0.len() < CODE_PER_TUPLE {
+            let CodeOrigin { file, build_id, confidence, .. } = origin.clone();
+            self.0.push(ActingCode { file, build_id, confidence, connections: 1 });
+        }
+    }
+
+    /// The most frequent first, then by name.
+    pub(super) fn listed(&self) -> Vec<ActingCode> {
+        let mut listed = self.0.clone();
+        listed.sort_by(|left, right| right.connections.cmp(&left.connections).then_with(|| left.cmp(right)));
+        listed
+    }
 }
 
 impl Tally {
@@ -116,6 +146,7 @@ impl Tally {
             evidence: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
+            code: Code::default(),
         }
     }
 
@@ -130,6 +161,13 @@ impl Tally {
         if self.evidence.len() < EVIDENCE_PER_TUPLE {
             self.evidence.push(proof());
         }
+    }
+
+    /// Adds what went over a connection that was counted.
+    pub(super) fn carried(&mut self, flow: &Flow) {
+        self.bytes_out = self.bytes_out.saturating_add(flow.bytes_sent);
+        self.bytes_in = self.bytes_in.saturating_add(flow.bytes_received);
+        self.code.add(flow.code.as_deref());
     }
 }
 

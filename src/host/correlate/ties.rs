@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::correlator::{Correlator, DataKey};
+use super::flows::Flow;
 use super::limits;
 use super::places::Peer;
 use super::tally::{Proof, Tally};
@@ -180,9 +181,8 @@ impl Correlator<'_> {
         &mut self,
         tied: &[TiedReading],
         key: super::correlator::ContactKey,
-        bytes: (u64, u64),
+        sent: &Flow,
         peer: &Peer<'_>,
-        time_ns: u64,
         proof: impl Fn() -> Proof,
     ) {
         if tied.is_empty() {
@@ -191,7 +191,7 @@ impl Correlator<'_> {
                 return;
             }
             let tally = self.untied.entry(key).or_insert_with(Tally::new);
-            count(tally, peer, time_ns, &proof, bytes);
+            count(tally, peer, sent, &proof);
             return;
         }
         for reading in tied {
@@ -211,7 +211,7 @@ impl Correlator<'_> {
                 read_events: Vec::new(),
                 delay_ns: u64::MAX,
             });
-            count(&mut entry.sends, peer, time_ns, &proof, bytes);
+            count(&mut entry.sends, peer, sent, &proof);
             entry.reads = entry.reads.saturating_add(reading.count);
             entry.delay_ns = entry.delay_ns.min(reading.delay_ns);
             for sequence in &reading.sequences {
@@ -223,8 +223,7 @@ impl Correlator<'_> {
     }
 }
 
-fn count(tally: &mut Tally, peer: &Peer<'_>, time_ns: u64, proof: impl Fn() -> Proof, (sent, received): (u64, u64)) {
-    tally.add(time_ns, peer, proof);
-    tally.bytes_out = tally.bytes_out.saturating_add(sent);
-    tally.bytes_in = tally.bytes_in.saturating_add(received);
+fn count(tally: &mut Tally, peer: &Peer<'_>, sent: &Flow, proof: impl Fn() -> Proof) {
+    tally.add(sent.proof.time_ns, peer, proof);
+    tally.carried(sent);
 }

@@ -17,8 +17,8 @@ use thiserror::Error;
 
 use super::language::{Language, Translator, both, escape, word};
 use super::{bytes, duration, headline};
-use crate::event::ProbeState;
-use crate::host::correlate::observed::{ObservedTuple, Tie};
+use crate::event::{CodeConfidence, ProbeState};
+use crate::host::correlate::observed::{ActingCode, ObservedTuple, Tie};
 use crate::host::correlate::verdict::{
     Actor, DataTypeName, FamilyCoverage, Finding, NameConfidence, Notice, ProfileResult, RecipientName, Subject,
     Verdict,
@@ -330,6 +330,14 @@ impl<'v> Page<'v> {
 
     fn tie(&self, tie: impl Borrow<Tie>) -> String {
         both(tie.borrow().in_words(), tie.borrow().in_chinese())
+    }
+
+    /// The word for how sure it is that this code acted.
+    fn code_word(&self, code: &ActingCode) -> &'static str {
+        match code.confidence {
+            CodeConfidence::Caller => "flow.code_caller",
+            CodeConfidence::Frames | CodeConfidence::Leaf => "flow.code_frames",
+        }
     }
 
     /// The program's file name.

@@ -152,6 +152,8 @@ pub(in crate::host::report) const WORDS: &[(&str, &str, &str)] = &[
     ("flow.not_sent", "not seen leaving", "未观察到外发"),
     ("flow.first_party", "first party; nothing says that it carried personal data", "第一方；未见承载个人信息"),
     ("flow.sdk_low", "(a guess from the recipient)", "（由接收者推测）"),
+    ("flow.code_caller", "(its code connected)", "（由其代码发起连接）"),
+    ("flow.code_frames", "(its code led to the connection)", "（其代码位于发起连接的调用链上）"),
     ("flow.table", "The same as a table", "同样内容的表格"),
     // timeline
     ("timeline.title", "Timeline", "时间线"),
