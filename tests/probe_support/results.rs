@@ -74,7 +74,8 @@ pub fn compare(observed: &Observed, rows: Vec<Row>, tier: &str, wrong: &mut Vec<
         } else {
             (Cell::Absent, find(&events, &row.expected).map_or(Cell::Absent, |event| Cell::of(Some(event))))
         };
-        let seen = if promised == Cell::Chance { promised } else { seen };
+        let by_chance = promised == Cell::Chance && (seen == Cell::Blind || seen == Cell::met_by_chance(place));
+        let seen = if by_chance { promised } else { seen };
         if seen != promised {
             let line = row.line();
             let what = find(&events, &row.expected)
@@ -186,7 +187,7 @@ the daemon's own words about a family do.
 | faithful | seen, and each field is the kernel's own word |
 | hint | seen, and some field is not: a name that the app passed, a directory looked up later. The event says which way |
 | sampled | seen because a look at `/proc` met it; what is shorter than the time between two looks is not |
-| by chance | seen or not, depending on how fast `/proc` is read after a process that ends at once |
+| by chance | seen or not, depending on when `/proc` is read: what is done lasts too short a time for a look to meet it each time |
 | blind | done, and not seen |
 | - | not done: this kernel has no binder driver, no `io_uring`, or runs no 32-bit programs |
 | refused | the daemon does not offer this probe here, and says why |
