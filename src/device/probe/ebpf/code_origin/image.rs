@@ -77,7 +77,7 @@ impl Image {
     }
 
     /// Reads what begins at `begins`; `None` when that is no 64-bit ELF file.
-    fn read(file: &File, begins: u64, with_tables: bool) -> Option<Self> {
+    pub(super) fn read(file: &File, begins: u64, with_tables: bool) -> Option<Self> {
         let header: [u8; 64] = read_array(file, begins)?;
         if header.get(..6)? != b"\x7fELF\x02\x01" {
             return None;

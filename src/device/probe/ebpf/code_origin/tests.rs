@@ -133,3 +133,51 @@ proptest::proptest! {
         told(&record(std::process::id(), &frames, &stack));
     }
 }
+
+/// The C library that this process runs with: a real file, with real tables.
+fn c_library_file() -> Vec<u8> {
+    let maps = Maps::read(&Path::new(PROC).join("self")).unwrap();
+    std::fs::read(maps.code(c_library()).unwrap().path()).unwrap()
+}
+
+/// Reads a file with these bytes and asks it for a step out of many of its places. How often there was an answer.
+fn steps(bytes: &[u8], file: &std::path::Path) -> usize {
+    std::fs::write(file, bytes).unwrap();
+    let Some(image) = image::Image::read(&std::fs::File::open(file).unwrap(), 0, true) else { return 0 };
+    let registers = Registers { pc: 1, sp: 0x1000, fp: Some(0x1000), link: Some(1) };
+    let stack = [1; 512];
+    let places = (0..bytes.len() as u64).step_by(4096);
+    places.filter(|place| unwind::step(&image, *place, registers, &Stack::new(0x1000, &stack)).is_some()).count()
+}
+
+#[test]
+fn a_damaged_file_of_an_app_makes_nothing_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("libdamaged.so");
+    let whole = c_library_file();
+    assert!(steps(&whole, &file) > 50, "the whole file has tables for its code");
+    let tables = {
+        let image = image::Image::read(&std::fs::File::open(&file).unwrap(), 0, true).unwrap();
+        let index = &image.tables.as_ref().unwrap().index;
+        whole.windows(16).position(|window| window == &index[..16]).unwrap()
+    };
+    // The headers, and the tables with what follows them: where damage is read as something.
+    let near = [(0, 1024), (tables, 64), (tables + 64, whole.len() - tables - 64)];
+    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(64));
+    let place = (0..near.len(), proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>());
+    let ends = proptest::option::weighted(0.2, proptest::prelude::any::<proptest::sample::Index>());
+    runner
+        .run(&(proptest::collection::vec(place, 1..200), ends), |(damage, ends)| {
+            let mut bytes = whole.clone();
+            for (part, at, value) in damage {
+                let (from, length) = near[part];
+                bytes[from + at.index(length)] = value;
+            }
+            if let Some(ends) = ends {
+                bytes.truncate(ends.index(whole.len()));
+            }
+            steps(&bytes, &file);
+            Ok(())
+        })
+        .unwrap();
+}
