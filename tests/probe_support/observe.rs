@@ -22,6 +22,8 @@ pub trait Place {
     fn daemon(&self) -> String;
     /// Runs the program of the suite with these words.
     fn work(&self, words: &[&str]) -> Command;
+    /// Where that program is.
+    fn program(&self) -> String;
     /// The directory in which it works.
     fn directory(&self) -> String;
 }
@@ -83,6 +85,10 @@ impl Place for Here {
         let mut command = Command::new(self.path("work"));
         command.args(words);
         command
+    }
+
+    fn program(&self) -> String {
+        self.path("work").to_str().unwrap().to_owned()
     }
 
     fn directory(&self) -> String {
@@ -172,6 +178,10 @@ impl Place for Device {
         let mut command = self.shell(&["exec", "expectation-work"]);
         command.args(words);
         command
+    }
+
+    fn program(&self) -> String {
+        "/system/bin/expectation-work".to_owned()
     }
 
     fn directory(&self) -> String {
@@ -272,9 +282,10 @@ impl Observed {
         }
     }
 
-    pub fn rows(&self, directory: &str) -> Vec<Row> {
+    pub fn rows(&self, place: &dyn Place) -> Vec<Row> {
         let ServerPlace { address, port, held_port } = &self.server;
-        table(&Scene { directory, address, port: *port, held_port: *held_port })
+        let (program, directory) = (&place.program(), &place.directory());
+        table(&Scene { program, directory, address, port: *port, held_port: *held_port })
     }
 }
 
@@ -372,7 +383,7 @@ pub fn observe(place: &dyn Place, tier: &str) -> Observed {
     // What lasts has to be seen while it does, however slow this machine is: not only by looks at /proc, also by probes that
     // complete their records from there.
     let lasting: Vec<Row> =
-        observed.rows(&directory).into_iter().filter(|row| row.lasts() && row.kind != EventKind::ProcessExit).collect();
+        observed.rows(place).into_iter().filter(|row| row.lasts() && row.kind != EventKind::ProcessExit).collect();
     let place_of = TIERS.iter().position(|known| *known == tier).expect("a known tier");
     let give_up = Instant::now() + DEADLINE / 10;
     // Should it not come, then the comparison says so better.

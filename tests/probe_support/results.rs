@@ -58,7 +58,7 @@ pub fn run_tier(place: &mut dyn Place, tier: &str, btf: bool) -> (TierResult, Ve
     }
     let observed = observe(place, tier);
     let mut wrong = Vec::new();
-    let cells = compare(&observed, observed.rows(&place.directory()), tier, &mut wrong);
+    let cells = compare(&observed, observed.rows(place), tier, &mut wrong);
     claims(&observed, tier, &cells, &mut wrong);
     (TierResult::Seen(cells), wrong)
 }

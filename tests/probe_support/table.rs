@@ -107,6 +107,8 @@ impl Row {
 
 /// Where the program acted.
 pub struct Scene<'a> {
+    /// The program itself.
+    pub program: &'a str,
     /// Its directory.
     pub directory: &'a str,
     /// Its server.
@@ -221,6 +223,13 @@ pub fn table(scene: &Scene<'_>) -> Vec<Row> {
         "",
         [F, H, F, C],
         json!({ "outcome": "ok", "body": { "socket_connect": { "transport": "tcp", "remote": server } } }),
+    );
+    // In a device the program has its C library inside, so that no table of another file is needed to find it.
+    row(
+        EventKind::SocketConnect,
+        "whose code",
+        [F, H, B, B],
+        json!({ "outcome": "ok", "body": { "socket_connect": { "remote": server, "code_origin": { "file": scene.program, "confidence": "caller" } } } }),
     );
     row(
         EventKind::SocketConnect,
