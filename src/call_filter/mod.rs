@@ -14,7 +14,7 @@ mod program;
 mod table;
 
 pub use program::{FilterRefused, install};
-pub use table::{CLONE_UNTRACED, Interface, Operation, SocketCall, interface_of, operation_of};
+pub use table::{BINDER_WRITE_READ, CLONE_UNTRACED, Interface, Operation, SocketCall, interface_of, operation_of};
 
 /// What a stop of our filter carries: `SECCOMP_RET_DATA`. Tells the probe that the thread needs no stops but these.
 pub const COOKIE: u16 = 0xca4d;

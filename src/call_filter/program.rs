@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use super::COOKIE;
-use super::table::{CLONE_UNTRACED, Interface, Operation, X32_BIT, interfaces};
+use super::table::{BINDER_WRITE_READ, CLONE_UNTRACED, Interface, Operation, X32_BIT, interfaces};
 
 // From include/uapi/linux/seccomp.h and include/uapi/linux/bpf_common.h.
 const SECCOMP_SET_MODE_FILTER: libc::c_uint = 1;
@@ -73,6 +73,13 @@ fn section(interface: &Interface) -> Vec<Instruction> {
                 instruction(JUMP_EQUAL, 0, 4, *number),
                 instruction(LOAD, 0, 0, argument(0)),
                 instruction(JUMP_EQUAL, 0, 1, SET_NAME),
+                stop(),
+                allow,
+            ]),
+            Operation::Binder => code.extend([
+                instruction(JUMP_EQUAL, 0, 4, *number),
+                instruction(LOAD, 0, 0, argument(1)),
+                instruction(JUMP_EQUAL, 0, 1, BINDER_WRITE_READ),
                 stop(),
                 allow,
             ]),
@@ -164,7 +171,7 @@ mod tests {
             for number in (0..600).chain([X32_BIT | 2, u32::MAX]) {
                 let wanted = operation_of(interface, u64::from(number));
                 let first = if wanted == Some(Operation::Clone) { CLONE_UNTRACED } else { SET_NAME };
-                let stops = run(&program, number, interface.audit, [u64::from(first), 0, 0, 0, 0, 0]) == trace;
+                let stops = run(&program, number, interface.audit, [u64::from(first), u64::from(BINDER_WRITE_READ), 0, 0, 0, 0]) == trace;
                 let wanted = wanted.is_some();
                 // A number of no call has no result that could be of interest.
                 assert!(stops == wanted || number == u32::MAX, "{number} of {:#x}", interface.audit);
@@ -184,6 +191,10 @@ mod tests {
             assert!(!at(Operation::Map, [0, 4096, 1, 2 | u64::from(MAP_ANONYMOUS), u64::MAX, 0]));
             assert!(!at(Operation::Name, [38, 0, 0, 0, 0, 0]));
             assert!(!at(Operation::Clone, [!u64::from(CLONE_UNTRACED), 0, 0, 0, 0, 0]));
+            // Other commands cost nothing; what is in the upper half of the register the kernel ignores.
+            assert!(!at(Operation::Binder, [7, 0x5401, 0, 0, 0, 0]));
+            assert!(at(Operation::Binder, [7, u64::from(BINDER_WRITE_READ), 0, 0, 0, 0]));
+            assert!(at(Operation::Binder, [7, 1 << 32 | u64::from(BINDER_WRITE_READ), 0, 0, 0, 0]));
         }
     }
 

@@ -63,6 +63,8 @@ pub enum Operation {
     Clone3,
     /// `prctl(PR_SET_NAME)`.
     Name,
+    /// `ioctl` with [`BINDER_WRITE_READ`].
+    Binder,
     /// Calls that change what `/` means to a process.
     Root,
     /// A call through an interface that is not followed (x32).
@@ -84,6 +86,10 @@ impl Operation {
 /// The flag of `clone` that asks for a child that no tracer gets to see. Under the filter such a child could make no call of
 /// interest: without a tracer they fail.
 pub const CLONE_UNTRACED: u32 = 0x0080_0000;
+
+/// The command by which a thread talks to the binder driver, in the lower half of the second argument of `ioctl`. One number for
+/// programs of 64 and of 32 bits: the structure behind it is the same.
+pub const BINDER_WRITE_READ: u32 = 0xc030_6201;
 
 /// How a thread calls the kernel: which numbers mean what, and how wide the structures in memory are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +129,7 @@ const NATIVE: Interface = Interface {
         SYS_setuid => Credentials, SYS_setgid => Credentials, SYS_setreuid => Credentials, SYS_setregid => Credentials,
         SYS_setresuid => Credentials, SYS_setresgid => Credentials, SYS_prctl => Name, SYS_chroot => Root,
         SYS_pivot_root => Root, SYS_setns => Root, SYS_clone => Clone, SYS_clone3 => Clone3,
+        SYS_ioctl => Binder,
     },
 };
 
@@ -145,6 +152,7 @@ const NATIVE: Interface = Interface {
         SYS_setgid => Credentials, SYS_setreuid => Credentials, SYS_setregid => Credentials,
         SYS_setresuid => Credentials, SYS_setresgid => Credentials, SYS_prctl => Name, SYS_chroot => Root,
         SYS_pivot_root => Root, SYS_setns => Root, SYS_clone => Clone, SYS_clone3 => Clone3,
+        SYS_ioctl => Binder,
     },
 };
 
@@ -165,6 +173,7 @@ const COMPAT: &[Interface] = &[Interface {
         // The user and group ids of 16 bits, then those of 32.
         (23, Operation::Credentials),
         (46, Operation::Credentials),
+        (54, Operation::Binder),
         (203, Operation::Credentials),
         (204, Operation::Credentials),
         (208, Operation::Credentials),
@@ -239,6 +248,7 @@ pub(super) const ARM: Interface = Interface {
         // The user and group ids of 16 bits, then those of 32.
         (23, Operation::Credentials),
         (46, Operation::Credentials),
+        (54, Operation::Binder),
         (70, Operation::Credentials),
         (71, Operation::Credentials),
         (164, Operation::Credentials),

@@ -87,7 +87,8 @@ impl Binder {
         let one_way = body.flags & reply::ONE_WAY != 0;
         let token = token::read(&mut parcel);
         let mut transaction = BinderTransaction {
-            debug_id: body.debug_id,
+            // A longer number is the probe's own, and says nothing to anybody else.
+            debug_id: if body.debug_id > u64::from(u32::MAX) { 0 } else { body.debug_id },
             interface: token.as_ref().map(|token| token.interface.clone()).unwrap_or_default(),
             code: body.code,
             one_way,

@@ -9,7 +9,6 @@
 //! Method tables are read on a thread of their own when the daemon starts, services are looked up on another then and
 //! when a session begins: a slow disk or a service manager that hangs delays names, and no other probe.
 
-pub mod binder_log;
 mod cache;
 pub mod dex;
 mod jar;

@@ -24,12 +24,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use thiserror::Error;
 
-use super::binder_log;
+use super::super::binder_log;
 
 /// Where the device may be, below the root.
 const DEVICES: &[&str] = &["dev/binderfs/binder", "dev/binder"];
-/// Where the driver's logs may be, below the root.
-const LOGS: &[&str] = &["dev/binderfs/binder_logs", "sys/kernel/debug/binder"];
 /// Version of the driver's interface; 7 is that of 32-bit kernels, whose structures differ.
 const PROTOCOL_VERSION: i32 = 8;
 /// The code of the first method of any interface (`IBinder.FIRST_CALL_TRANSACTION`).
@@ -191,7 +189,7 @@ fn parcel(api_level: u32, texts: [&str; 2]) -> Vec<u8> {
 /// What the driver's log says of this process.
 fn own_references(root: &Path) -> Result<Vec<binder_log::Reference>, LookupError> {
     let mut refusals = Vec::new();
-    for place in LOGS {
+    for place in binder_log::PLACES {
         let path = root.join(place).join("proc").join(std::process::id().to_string());
         match std::fs::read_to_string(&path) {
             Ok(text) => {

@@ -203,14 +203,11 @@ impl Probe for PtraceProbe {
         } else {
             (ProbeState::Attached, "the app can notice that it is traced, and behave differently")
         };
-        let (binder, no_binder) = if self.has_binder {
-            (ProbeState::Unsupported, "binder transactions are not read through ptrace")
-        } else {
-            (ProbeState::Absent, "this system has no binder device")
-        };
-        let seen = [Family::Process, Family::File, Family::Socket].map(|family| status(family, state, reason));
-        let unseen = [Family::Provider, Family::Service].map(|family| status(family, binder, no_binder));
-        seen.into_iter().chain(unseen).collect()
+        let (binder, of_binder) =
+            if self.has_binder { (state, reason) } else { (ProbeState::Absent, "this system has no binder device") };
+        let calls = [Family::Process, Family::File, Family::Socket].map(|family| status(family, state, reason));
+        let transactions = [Family::Provider, Family::Service].map(|family| status(family, binder, of_binder));
+        calls.into_iter().chain(transactions).collect()
     }
 
     fn select(&mut self, slot: SessionSlot, selection: &Selection, batch: &mut RawBatch) -> Result<(), ProbeError> {

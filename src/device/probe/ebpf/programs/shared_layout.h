@@ -199,10 +199,10 @@ enum payload_purpose {
 
 /*
  * RECORD_BINDER_TRANSACTION. 88 bytes. The header names the process that sent the transaction, at the time it was sent:
- * the one that asked. The body names the process that received it.
+ * the one that asked. The body names the process that received it, with zeros for what is not known of it.
  */
 struct binder_transaction_body {
-	__u64 debug_id;          /* number that the driver gave the transaction */
+	__u64 debug_id;          /* number that the driver gave the transaction; beyond 32 bits: the probe's own, by which the end is found */
 	__u64 target_node;       /* number of the node it was sent to; 0: not known */
 	__u64 data_size;         /* of the whole parcel; the segment may hold fewer bytes */
 	__u64 offsets_size;      /* of its offsets, in bytes */

@@ -17,7 +17,7 @@ use super::descriptors::{Descriptor, Object, unix_names};
 use super::memory::{Text, number_at};
 use super::sockets::{End, Socket};
 use super::{PROC, Tracer, comm_of, ids_of, link};
-use crate::call_filter::{CLONE_UNTRACED, Operation, SocketCall, interface_of, operation_of};
+use crate::call_filter::{BINDER_WRITE_READ, CLONE_UNTRACED, Operation, SocketCall, interface_of, operation_of};
 
 const CURRENT_DIRECTORY: i32 = -100;
 const REMOVE_DIRECTORY: u64 = 0x200;
@@ -112,6 +112,7 @@ impl Tracer {
                 true
             }
             Operation::Name => first == SET_NAME,
+            Operation::Binder => second as u32 == BINDER_WRITE_READ && self.exchange_begins(thread, &arguments),
             Operation::Map if fourth & MAP_ANONYMOUS != 0 => false,
             _ if call.moves_bytes() => self.wants_transfer(thread, pid, &call),
             _ => true,
@@ -186,6 +187,7 @@ impl Tracer {
                 }
             }
             Operation::Execute | Operation::ExecuteAt => self.exec_failed(&header, &call, result),
+            Operation::Binder => self.exchange_ends(&header, result),
             Operation::RingSetup if result >= 0 => self.blind(thread, blind_spot::IO_URING),
             Operation::Credentials if result == 0 => {
                 if let (Some((uid, gid)), Some(process)) = (ids_of(thread), self.processes.get_mut(&header.tgid)) {

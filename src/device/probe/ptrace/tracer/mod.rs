@@ -1,9 +1,11 @@
 //! The tracer process: one thread that waits for stops, and answers the probe in between.
 
+mod binder;
 mod calls;
 mod descriptors;
 mod memory;
 mod outbox;
+mod proc_files;
 mod sockets;
 mod stops;
 mod transfers;
@@ -30,15 +32,16 @@ use super::super::record_layout::{
 use super::link::{Command, Inbox, Report};
 use super::system::{self, Change, Resume};
 use crate::device::clock;
+use binder::{Nodes, Talk};
 use calls::Call;
 use descriptors::Descriptor;
 use outbox::Outbox;
+use proc_files::{PROC, command_line, comm_of, ids_of, link, look_up, threads_of};
 
 /// The argument by which a program knows that it is to be the tracer.
 pub const ARGUMENT: &str = "ptrace-tracer";
 /// With a second argument it is what the tracer tries itself on.
 const CANARY: &str = "canary";
-const PROC: &str = "/proc";
 /// How often commands are looked for, and records handed over.
 const TICK: Duration = Duration::from_millis(5);
 /// For so many ticks without a stop the tracer stays where the last one was.
@@ -167,6 +170,8 @@ struct Thread {
     filtered: bool,
     /// The call it is in, when its exit is of interest.
     call: Option<Call>,
+    /// What it has begun with the binder driver.
+    talk: Option<Box<Talk>>,
     /// Nobody is interested any more: at its next stop it is let go.
     leaving: bool,
 }
@@ -194,6 +199,10 @@ struct Tracer {
     /// The probe is gone.
     abandoned: bool,
     last_handle: u64,
+    /// What the binder driver's log says.
+    nodes: Nodes,
+    /// The number of the last call through binder.
+    last_call: u64,
 }
 
 impl Tracer {
@@ -216,6 +225,8 @@ impl Tracer {
             follows: 0,
             abandoned: false,
             last_handle: 0,
+            nodes: Nodes::default(),
+            last_call: 0,
         }
     }
 
@@ -394,6 +405,8 @@ impl Tracer {
                 self.outbox.push(&record, bit);
             }
         }
+        let talking: Vec<u32> = self.threads.iter().filter(|(_, entry)| entry.talk.is_some()).map(|(id, _)| *id).collect();
+        talking.into_iter().for_each(|thread| self.tell_unfinished(thread, bit));
         self.sessions.remove(&slot);
         for process in self.processes.values_mut() {
             process.trees &= !bit;
@@ -405,8 +418,10 @@ impl Tracer {
     fn let_go(&mut self) {
         let idle: BTreeSet<u32> = self.processes.keys().copied().filter(|pid| self.sessions_of(*pid) == 0).collect();
         self.descriptors.retain(|(pid, _), _| !idle.contains(pid));
-        for (thread, entry) in &mut self.threads {
-            if idle.contains(&entry.process) && !entry.filtered && !entry.leaving {
+        idle.iter().for_each(|pid| self.nodes.forget(*pid));
+        for (thread, entry) in self.threads.iter_mut().filter(|(_, entry)| idle.contains(&entry.process)) {
+            entry.talk = None;
+            if !entry.filtered && !entry.leaving {
                 entry.leaving = true;
                 // Already gone: then that is told by `wait`.
                 let _gone = system::interrupt(*thread);
@@ -555,45 +570,4 @@ impl Tracer {
         self.last_handle = time_ns.max(self.last_handle + 1);
         self.last_handle
     }
-}
-
-/// A process as it is before anything is known of it but what `/proc` shows.
-fn look_up(pid: u32) -> Option<Traced> {
-    let start_ns = process_scan::find(Path::new(PROC), pid)?.start_ns;
-    let (uid, gid) = ids_of(pid)?;
-    Some(Traced { start_ns, uid, gid, ..Traced::default() })
-}
-
-/// Real user and group id of a thread.
-fn ids_of(thread: u32) -> Option<(u32, u32)> {
-    let status = process_scan::process(Path::new(PROC), thread)?.status().ok()?;
-    Some((status.ruid, status.rgid))
-}
-
-fn threads_of(pid: u32) -> Vec<u32> {
-    let Ok(directory) = std::fs::read_dir(Path::new(PROC).join(pid.to_string()).join("task")) else {
-        return Vec::new();
-    };
-    directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-/// The name of a thread.
-fn comm_of(thread: u32) -> [u8; 16] {
-    let name = std::fs::read(Path::new(PROC).join(thread.to_string()).join("comm")).unwrap_or_default();
-    let mut comm = [0; 16];
-    for (to, from) in comm.iter_mut().take(15).zip(name.strip_suffix(b"\n").unwrap_or(&name)) {
-        *to = *from;
-    }
-    comm
-}
-
-/// A link in the directory of a thread in `/proc`.
-fn link(thread: u32, name: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("{PROC}/{thread}/{name}")).ok()
-}
-
-fn command_line(pid: u32) -> Vec<u8> {
-    let mut bytes = std::fs::read(format!("{PROC}/{pid}/cmdline")).unwrap_or_default();
-    bytes.truncate(COMMAND_LINE_MAX);
-    bytes
 }

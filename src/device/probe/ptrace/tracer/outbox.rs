@@ -45,11 +45,7 @@ impl Outbox {
         self.account.seen += 1;
         let waiting = self.waiting.len() - self.written + self.records.len();
         if waiting + record.len() > MOST_WAITING {
-            self.account.lost += 1;
-            for (_, count) in self.lost.iter_mut().filter(|(slot, _)| sessions >> slot & 1 != 0) {
-                *count += 1;
-            }
-            return;
+            return self.count_loss(sessions);
         }
         self.account.submitted += 1;
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
@@ -57,6 +53,19 @@ impl Outbox {
         self.records.extend_from_slice(record);
         if self.records.len() >= MESSAGE_BYTES {
             self.flush();
+        }
+    }
+
+    /// Accounts for something of these sessions that was seen and of which no record can be made.
+    pub(super) fn lose(&mut self, sessions: u64) {
+        self.account.seen += 1;
+        self.count_loss(sessions);
+    }
+
+    fn count_loss(&mut self, sessions: u64) {
+        self.account.lost += 1;
+        for (_, count) in self.lost.iter_mut().filter(|(slot, _)| sessions >> slot & 1 != 0) {
+            *count += 1;
         }
     }
 

@@ -84,6 +84,7 @@ impl Tracer {
         if !self.threads.values().any(|other| other.process == entry.process) {
             self.processes.remove(&entry.process);
             self.descriptors.retain(|(pid, _), _| *pid != entry.process);
+            self.nodes.forget(entry.process);
         }
     }
 
@@ -169,8 +170,10 @@ impl Tracer {
         {
             self.threads.insert(thread, entry);
         }
+        self.tell_unfinished(thread, u64::MAX);
         let Some(entry) = self.threads.get_mut(&thread) else { return };
         entry.comm = comm_of(thread);
+        entry.talk = None;
         let call = entry.call.take();
         let pid = entry.process;
         let Some(process) = self.processes.get_mut(&pid) else { return };
@@ -204,6 +207,7 @@ impl Tracer {
     }
 
     fn ended(&mut self, thread: u32, status: i32) {
+        self.tell_unfinished(thread, u64::MAX);
         let Some(entry) = self.threads.get(&thread) else { return };
         let pid = entry.process;
         if thread != pid {
@@ -222,5 +226,6 @@ impl Tracer {
         }
         self.threads.remove(&thread);
         self.processes.remove(&pid);
+        self.nodes.forget(pid);
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! * **In:** the text of such a file. **Out:** for each process its nodes, and the handles by which it knows others'.
 //! * **May import:** nothing.
-//! * **Test it:** `cargo test platform::binder_log`.
+//! * **Test it:** `cargo test binder_log`.
 //!
 //! Kernels differ in the fields of a line and in their order, so fields are found by their word, never by their place.
 //! What is not understood is counted.
+
+/// Where the driver's logs may be, below the root.
+pub const PLACES: &[&str] = &["dev/binderfs/binder_logs", "sys/kernel/debug/binder"];
 
 /// What one process has, in one binder context. A process that has opened several contexts has several of these.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
