@@ -23,13 +23,31 @@ fn apps() -> String {
     String::from_utf8(built.stdout).unwrap().trim().to_owned()
 }
 
+/// Which probe traces in the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Through {
+    Ebpf,
+    Ptrace,
+}
+
+impl Through {
+    /// Runs a scenario as an app, by the device's shell. A new process of an app is found by looking when the ptrace probe traces:
+    /// it has to be there for a moment before it becomes the program.
+    fn scenario(self, package: &str, scenario: &[&str]) -> Vec<String> {
+        let words = ["shell", "--user", package].map(str::to_owned).into_iter();
+        let program = format!("exec binder-world {}", scenario.join(" "));
+        words.chain([if self == Self::Ptrace { format!("sleep 2; {program}") } else { program }]).collect()
+    }
+}
+
 /// Records an app while it runs a scenario; gives what the app says it did, and the events.
-fn run(lab: &Lab, package: &str, scenario: &[&str]) -> (Vec<Value>, Vec<Value>) {
+fn run(lab: &Lab, through: Through, package: &str, scenario: &[&str]) -> (Vec<Value>, Vec<Value>) {
     let mut truth = String::new();
     let events = lab.recorded(1, &["--app", package, "--phase", "pre_consent"], || {
         let marked = lab.candor(1, &["mark", "foreground"]).output().unwrap();
         assert!(marked.status.success(), "{}", text_of(&marked));
-        truth = lab.succeed(&[&["shell", "--user", package, "binder-world"], scenario].concat());
+        let words = through.scenario(package, scenario);
+        truth = lab.succeed(&words.iter().map(String::as_str).collect::<Vec<_>>());
     });
     let truth = truth.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     (truth, events)
@@ -95,15 +113,78 @@ fn what_apps_take_from_providers_and_services_is_seen_and_judged() {
     for family in ["provider", "service"] {
         assert!(info.lines().any(|line| line.starts_with(family) && line.contains("attached")), "{info}");
     }
-    leaky(&lab);
-    honest(&lab);
+    leaky(&lab, Through::Ebpf);
+    honest(&lab, Through::Ebpf);
     already_waiting(&lab);
-    burst(&lab);
-    malicious(&lab);
+    burst(&lab, Through::Ebpf, 20_000);
+    malicious(&lab, Through::Ebpf);
 }
 
-fn leaky(lab: &Lab) {
-    let (truth, events) = run(lab, LEAKY, &["leaky"]);
+#[test]
+#[ignore = "needs QEMU, and root and eBPF in it: run by scripts/test"]
+fn through_ptrace_the_same_is_seen_and_judged() {
+    let lab = Lab::new();
+    lab.up(&["--with", &apps()]);
+    let by_programs = SCENARIOS.map(|scenario| acts(&run(&lab, Through::Ebpf, LEAKY, scenario).1, &json!("faithful")));
+    lab.succeed(&[
+        "shell",
+        "-n",
+        "stop candord; echo '--probes ptrace' >/system/etc/candord.arguments && start candord",
+    ]);
+    let info = lab.info(1);
+    for family in ["provider", "service"] {
+        let attached = |line: &str| line.split_whitespace().take(3).eq([family, "ptrace", "attached"]);
+        assert!(info.lines().any(attached), "{info}");
+    }
+    for (scenario, by_programs) in SCENARIOS.iter().zip(by_programs) {
+        let hint = json!({ "hint": ["user_memory"] });
+        let by_stops = acts(&run(&lab, Through::Ptrace, LEAKY, scenario).1, &hint);
+        assert!(!by_programs.is_empty());
+        for (by_stops, by_programs) in by_stops.iter().zip(&by_programs) {
+            assert_eq!(by_stops, by_programs, "{scenario:?}: stops on the left, kernel programs on the right");
+        }
+        assert_eq!(by_stops.len(), by_programs.len(), "{scenario:?}: stops on the left, kernel programs on the right");
+    }
+    leaky(&lab, Through::Ptrace);
+    honest(&lab, Through::Ptrace);
+    already_waiting(&lab);
+    burst(&lab, Through::Ptrace, 2_000);
+    malicious(&lab, Through::Ptrace);
+}
+
+/// Scenarios that make the same acts each time.
+const SCENARIOS: [&[&str]; 6] = [
+    &["leaky"],
+    &["all-calls"],
+    &["two-authorities"],
+    &["nested"],
+    &["slow", "--milliseconds", "1500"],
+    &["burst", "--count", "50", "--oneway", "--target", "location"],
+];
+
+/// What was asked of providers and services, without what differs from run to run; each is as trustworthy as said.
+fn acts(events: &[Value], fidelity: &Value) -> Vec<Value> {
+    let wanted = events
+        .iter()
+        .filter(|event| !event["body"]["provider_access"].is_null() || !event["body"]["service_call"].is_null());
+    let acts = wanted.map(|event| {
+        assert_eq!(event["fidelity"], *fidelity, "{event:#}");
+        let mut body = event["body"].clone();
+        for kind in body.as_object_mut().unwrap().values_mut() {
+            let transaction = kind["transaction"].as_object_mut().unwrap();
+            transaction.remove("debug_id");
+            let owner = transaction.get_mut("owner").unwrap().as_object_mut().unwrap();
+            // Which thread served the sender cannot know.
+            owner.remove("name");
+            owner["process"]["start_ns"].take();
+        }
+        json!({ "app": event["app"], "outcome": event["outcome"], "body": body })
+    });
+    acts.collect()
+}
+
+fn leaky(lab: &Lab, through: Through) {
+    let (truth, events) = run(lab, through, LEAKY, &["leaky"]);
     assert_accesses_agree(&truth, &events, LEAKY);
     let all = serde_json::to_string(&events).unwrap();
     assert!(!all.contains("vnd.android.cursor.item/phone_v2"), "what a selection is for stays on the device");
@@ -165,11 +246,15 @@ fn leaky(lab: &Lab) {
     );
 }
 
-fn honest(lab: &Lab) {
-    let (truth, events) = run(lab, HONEST, &["honest"]);
+fn honest(lab: &Lab, through: Through) {
+    let (truth, events) = run(lab, through, HONEST, &["honest"]);
     assert_accesses_agree(&truth, &events, HONEST);
     let (status, report) = check(lab, "honest.toml");
-    assert_eq!(status, Some(0), "{report:#}");
+    // What a process did before it was found by looking is not seen, so nobody can say that there was nothing.
+    let wanted = if through == Through::Ptrace { 2 } else { 0 };
+    assert_eq!(status, Some(wanted), "{report:#}");
+    let found = report["rules"].as_array().unwrap().iter().find(|rule| rule["status"] == "violation");
+    assert!(found.is_none(), "{found:?}");
 }
 
 /// A thread that waits in the driver since before the trace began is seen when it acts.
@@ -191,12 +276,13 @@ fn already_waiting(lab: &Lab) {
     assert_eq!(queries, 1, "{events:#?}");
 }
 
-/// Of 20,000 calls, each is an event or is counted as lost; with one client none is lost.
-fn burst(lab: &Lab) {
+/// Of so many calls, each is an event or is counted as lost; with one client none is lost.
+fn burst(lab: &Lab, through: Through, count: usize) {
     let recording = lab.recording(1);
-    let (truth, events) = run(lab, LEAKY, &["burst", "--count", "20000", "--target", "location"]);
+    let scenario = ["burst", "--count", &count.to_string(), "--target", "location"];
+    let (truth, events) = run(lab, through, LEAKY, &scenario);
     let made = truth.iter().filter_map(|line| line["made"].as_u64()).next_back();
-    assert_eq!(made, Some(20_000), "{truth:?}");
+    assert_eq!(made, Some(count as u64), "{truth:?}");
     let seen = calls(&events).len();
     let output = lab.candor(1, &["events", "--format", "ndjson", &recording]).output().unwrap();
     let end = String::from_utf8(output.stdout)
@@ -213,13 +299,13 @@ fn burst(lab: &Lab) {
         assert_eq!(stage["produced"], sum, "{name} does not add up: {stages:#}");
         assert_eq!(dropped, 0, "{name} lost something: {stages:#}");
     }
-    assert_eq!(seen, 20_000, "{stages:#}");
+    assert_eq!(seen, count, "{stages:#}");
 }
 
 /// Nonsense in a loop: the daemon lives, and its accounts add up.
-fn malicious(lab: &Lab) {
+fn malicious(lab: &Lab, through: Through) {
     let package = "com.example.photonotes";
-    let (_, events) = run(lab, package, &["malicious", "--count", "2000"]);
+    let (_, events) = run(lab, through, package, &["malicious", "--count", "2000"]);
     assert!(!events.is_empty());
     lab.info(1);
     let (status, _) = (lab.candor(1, &["events", &lab.recording(1)]).output().unwrap().status, ());

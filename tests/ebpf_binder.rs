@@ -7,11 +7,13 @@
 mod ebpf_support;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use candor::device::probe::ebpf::{EbpfChoice, EbpfOptions};
+use candor::device::probe::ptrace;
 use candor::device::probe::record_layout::{
     binder_device, binder_ending, binder_node_reference, binder_reply_body, binder_side, binder_transaction_body,
     record_flag, record_kind, segment_tag, u32_at, u64_at,
@@ -98,11 +100,25 @@ impl World {
     }
 
     fn with(options: &EbpfOptions) -> Self {
+        Self::of(|| Fixture::open_with(options))
+    }
+
+    /// Traced by stops: the tracer is the device's own daemon.
+    fn through_ptrace() -> Self {
+        let mut world = Self::of(|| {
+            let opened = ptrace::open(Path::new("/system/bin/candord"), true);
+            Fixture::of(opened.probe.unwrap_or_else(|| panic!("ptrace works in the device: {:?}", opened.statuses)))
+        });
+        world.probe.select_uids(&[APP]);
+        world
+    }
+
+    fn of(open: impl FnOnce() -> Fixture) -> Self {
         let mut manager = Peer::start();
         assert_eq!(manager.ask("manager"), "ok");
         manager.say("serve 1000000");
         let app = Peer::app(APP);
-        Self { manager, app, probe: Fixture::open_with(options) }
+        Self { manager, app, probe: open() }
     }
 
     fn small(ring_bytes: u32) -> Self {
@@ -519,6 +535,97 @@ mod in_the_test_device {
         }
         assert_eq!(world.call(&format!("{PROVIDER} 91")), "reply");
         assert_eq!(world.ending_of(91), binder_ending::REPLY);
+        world.check_accounts();
+    }
+    #[test]
+    #[ignore = "needs the test device"]
+    fn through_ptrace_calls_are_told_as_the_sender_wrote_them() {
+        let mut world = World::through_ptrace();
+        assert_eq!(world.call(&format!("{PROVIDER} 8 size=100")), "reply");
+        let request = world.request(8);
+        assert_eq!((request.header().tgid, request.header().uid), (world.app.pid(), APP));
+        assert_eq!(request.flags(), record_flag::USER_MEMORY);
+        assert_eq!(request.u16(binder_transaction_body::SIDE), binder_side::SENDER);
+        assert_eq!(request.u16(binder_transaction_body::DEVICE), binder_device::BINDER);
+        assert!(request.u64(binder_transaction_body::DEBUG_ID) > u64::from(u32::MAX), "no number of the driver");
+        let parcel = request.segment(segment_tag::PARCEL).unwrap();
+        assert_eq!(parcel.len(), 16 + 2 * (PROVIDER.len() + 2) + 100);
+        assert_eq!(&parcel[16..16 + 2 * PROVIDER.len()], utf16(PROVIDER));
+        let reply = world.reply_to(&request);
+        assert_eq!(reply.segment(segment_tag::PARCEL).unwrap(), [0; 4]);
+        assert_eq!(reply.u32(binder_reply_body::TRANSACTION_FLAGS) & 8, 8, "a status code");
+        assert!(reply.header().time_ns > request.header().time_ns);
+        // Long ones are cut, those with extra buffers and one-way ones are told, those of no interest are not.
+        assert_eq!(world.call(&format!("{PROVIDER} 10 size=20000")), "reply");
+        let request = world.request(10);
+        assert_eq!(request.segment(segment_tag::PARCEL).unwrap().len(), 4096);
+        assert_ne!(request.flags() & record_flag::CUT, 0);
+        assert_eq!(world.reply_to(&request).u64(binder_reply_body::DATA_SIZE), 6000);
+        assert_eq!(world.call(&format!("{PROVIDER} 22 sg")), "reply");
+        assert_eq!(world.ending_of(22), binder_ending::REPLY);
+        let before = world.binder_records();
+        for android in [28, 29, 30] {
+            assert_eq!(world.call(&format!("{UNWANTED} 40 android={android}")), "reply");
+            assert_eq!(world.call(&format!("{PROVIDER} {android} android={android}")), "reply");
+            assert_eq!(world.ending_of(android), binder_ending::REPLY);
+        }
+        assert_eq!(world.call(&format!("{PROVIDER} 21 oneway")), "complete");
+        world.request(21);
+        assert_eq!(world.binder_records() - before, 7);
+        world.check_accounts();
+    }
+
+    #[test]
+    #[ignore = "needs the test device"]
+    fn through_ptrace_ends_find_their_calls() {
+        let mut world = World::through_ptrace();
+        assert_eq!(world.call(&format!("{PROVIDER} 13 object")), "reply");
+        let outer = world.request(13);
+        let inner = world.probe.expect("the nested call", |record| {
+            record.kind() == record_kind::BINDER_TRANSACTION
+                && record.segment(segment_tag::PARCEL).unwrap()[16..].starts_with(&utf16("android.os.IServiceManager"))
+        });
+        let (inner_reply, outer_reply) = (world.reply_to(&inner), world.reply_to(&outer));
+        assert_eq!(inner_reply.u32(binder_reply_body::TRANSACTION_FLAGS) & 8, 8);
+        assert_eq!(outer_reply.u32(binder_reply_body::TRANSACTION_FLAGS) & 8, 0);
+        for code in [12, 3] {
+            assert_eq!(world.call(&format!("{PROVIDER} {code} object")), "reply");
+            assert_eq!(world.ending_of(code), binder_ending::REPLY);
+        }
+        // What the driver refuses ends no other call, and is not told.
+        for how in ["badbuffer", "badoffsets", "badoffsets oneway"] {
+            assert_eq!(world.call(&format!("{PROVIDER} 60 {how}")), "failed");
+        }
+        assert_eq!(world.app.ask(&format!("call 999 {PROVIDER} 60")), "failed");
+        assert_eq!(world.call(&format!("{PROVIDER} 62 send")), "sent");
+        assert_eq!(world.app.ask("refused"), "sent");
+        let ends = [world.app.ask("wait"), world.app.ask("wait")];
+        assert!(ends.contains(&"failed".to_owned()) && ends.contains(&"reply".to_owned()), "{ends:?}");
+        assert_eq!(world.ending_of(62), binder_ending::REPLY);
+        assert_eq!(world.probe.count(|record| record.u32(binder_transaction_body::CODE) == 60), 0);
+        // A reference that comes back says which object it is.
+        assert_eq!(world.call(&format!("{PROVIDER} 9")), "reply");
+        let request = world.request(9);
+        assert_eq!(nodes(&world.reply_to(&request)).len(), 1);
+        // The other side dies.
+        assert_eq!(world.call(&format!("{PROVIDER} 2")), "dead");
+        assert_eq!(world.ending_of(2), binder_ending::DEAD);
+        world.check_accounts();
+    }
+
+    #[test]
+    #[ignore = "needs the test device"]
+    fn through_ptrace_nonsense_breaks_nothing_and_nothing_is_lost_of_what_makes_sense() {
+        let mut world = World::through_ptrace();
+        assert_eq!(world.burst("malformed 1000 1"), "ok");
+        assert_eq!(world.call(&format!("{PROVIDER} 90")), "reply");
+        assert_eq!(world.ending_of(90), binder_ending::REPLY);
+        let (before, lost) = (world.binder_records(), world.program("ptrace").lost);
+        world.burst(&format!("burst 1000 0 {PROVIDER} 80 size=400"));
+        assert_eq!(world.call(&format!("{PROVIDER} 91")), "reply");
+        assert_eq!(world.ending_of(91), binder_ending::REPLY);
+        assert_eq!(world.binder_records() - before, 2002);
+        assert_eq!(world.program("ptrace").lost, lost);
         world.check_accounts();
     }
 }

@@ -171,7 +171,12 @@ mod tests {
             for number in (0..600).chain([X32_BIT | 2, u32::MAX]) {
                 let wanted = operation_of(interface, u64::from(number));
                 let first = if wanted == Some(Operation::Clone) { CLONE_UNTRACED } else { SET_NAME };
-                let stops = run(&program, number, interface.audit, [u64::from(first), u64::from(BINDER_WRITE_READ), 0, 0, 0, 0]) == trace;
+                let stops = run(
+                    &program,
+                    number,
+                    interface.audit,
+                    [u64::from(first), u64::from(BINDER_WRITE_READ), 0, 0, 0, 0],
+                ) == trace;
                 let wanted = wanted.is_some();
                 // A number of no call has no result that could be of interest.
                 assert!(stops == wanted || number == u32::MAX, "{number} of {:#x}", interface.audit);

@@ -1,4 +1,4 @@
-//! What provider and service acts have in common: one binder transaction, seen at its receiver.
+//! What provider and service acts have in common: one binder transaction, seen at its receiver or, through ptrace, at its sender.
 
 use serde::{Deserialize, Serialize};
 

@@ -130,7 +130,8 @@ impl Fidelity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FidelityReason {
-    /// A path or address was read from the app's memory after the call; another thread can have changed it in between.
+    /// A path, an address or a parcel was read from the app's memory; another thread can have changed it between that moment and the
+    /// one when the kernel read it.
     UserMemory,
     /// A relative path was completed with the working directory found later.
     LateDirectory,

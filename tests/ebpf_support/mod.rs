@@ -184,7 +184,10 @@ impl Fixture {
 
     pub fn open_with(options: &EbpfOptions) -> Self {
         let opened = open_with(options);
-        let probe = opened.probe.unwrap_or_else(|| panic!("these tests need root and eBPF: {:?}", opened.statuses));
+        Self::of(opened.probe.unwrap_or_else(|| panic!("these tests need root and eBPF: {:?}", opened.statuses)))
+    }
+
+    pub fn of(probe: Box<dyn Probe>) -> Self {
         Self { probe, records: Vec::new(), slot: SessionSlot::new(3).unwrap() }
     }
 

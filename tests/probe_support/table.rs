@@ -351,14 +351,14 @@ pub fn table(scene: &Scene<'_>) -> Vec<Row> {
         EventKind::ProviderAccess,
         "",
         Needs::Binder,
-        [F, F, B, B],
+        [F, F, H, B],
         json!({ "outcome": "ok", "body": { "provider_access": { "method": "query", "authority": "com.android.contacts", "uri": "content://com.android.contacts/data/phones", "projection": ["display_name"] } } }),
     );
     row(
         EventKind::ServiceCall,
         "",
         Needs::Binder,
-        [F, F, B, B],
+        [F, F, H, B],
         json!({ "outcome": "ok", "body": { "service_call": { "method": "getLastLocation", "transaction": { "interface": "android.location.ILocationManager", "code": 1 } } } }),
     );
     rows

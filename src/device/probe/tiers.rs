@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 1 | `ebpf`, kernel objects | everything, as the kernel knows it |
 //! | 2 | `ebpf`, system calls | results as the kernel knows them, names as the app gave them |
-//! | 3 | `ptrace` | as tier 1 for files and sockets; the app can notice it, and pays for it |
+//! | 3 | `ptrace` | as tier 1 for files and sockets, requests through binder as hints; the app can notice it, and pays for it |
 //! | 4 | `procfs`, polling | what happens to be there when it looks |
 //!
 //! Which of them work is found out by trying, never from version numbers. Beside the one that traces there are always the

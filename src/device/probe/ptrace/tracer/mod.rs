@@ -36,7 +36,7 @@ use binder::{Nodes, Talk};
 use calls::Call;
 use descriptors::Descriptor;
 use outbox::Outbox;
-use proc_files::{PROC, command_line, comm_of, ids_of, link, look_up, threads_of};
+use proc_files::{PROC, comm_of, command_line, ids_of, link, look_up, threads_of};
 
 /// The argument by which a program knows that it is to be the tracer.
 pub const ARGUMENT: &str = "ptrace-tracer";
@@ -405,7 +405,8 @@ impl Tracer {
                 self.outbox.push(&record, bit);
             }
         }
-        let talking: Vec<u32> = self.threads.iter().filter(|(_, entry)| entry.talk.is_some()).map(|(id, _)| *id).collect();
+        let talking: Vec<u32> =
+            self.threads.iter().filter(|(_, entry)| entry.talk.is_some()).map(|(id, _)| *id).collect();
         talking.into_iter().for_each(|thread| self.tell_unfinished(thread, bit));
         self.sessions.remove(&slot);
         for process in self.processes.values_mut() {

@@ -15,8 +15,8 @@ use self::commands::{EXCHANGE, LONGEST, Said, Transaction, WriteRead};
 use self::conversation::{Call, Conversation, Request, Sent, Told};
 pub(super) use self::nodes::Nodes;
 use super::super::super::record_layout::{
-    BINDER_OFFSETS_MAX, BINDER_PARCEL_MAX, HeaderFields, RecordBuilder, binder_device, binder_reply_body,
-    binder_side, binder_transaction_body, record_flag, record_header, record_kind, segment_flag, segment_tag,
+    BINDER_OFFSETS_MAX, BINDER_PARCEL_MAX, HeaderFields, RecordBuilder, binder_device, binder_reply_body, binder_side,
+    binder_transaction_body, record_flag, record_header, record_kind, segment_flag, segment_tag,
 };
 use super::super::system::read_memory;
 use super::calls::fd_of;
@@ -205,20 +205,18 @@ impl Tracer {
         let node = self.nodes.node(header.tgid, device, data.handle);
         let owner = self.nodes.owner(node).unwrap_or_default();
         let flags = record_flag::USER_MEMORY | parcel.record_flags();
-        let record =
-            RecordBuilder::new(header, record_kind::BINDER_TRANSACTION, flags, binder_transaction_body::SIZE)
-                .body(binder_transaction_body::DEBUG_ID, &number.to_le_bytes())
-                .body(binder_transaction_body::TARGET_NODE, &node.to_le_bytes())
-                .body(binder_transaction_body::DATA_SIZE, &data.data_size.to_le_bytes())
-                .body(binder_transaction_body::OFFSETS_SIZE, &data.offsets_size.to_le_bytes())
-                .body(binder_transaction_body::RECEIVER_START_NS, &owner.start_ns.to_le_bytes())
-                .body(binder_transaction_body::RECEIVER_TGID, &owner.pid.to_le_bytes())
-                .body(binder_transaction_body::RECEIVER_UID, &owner.uid.to_le_bytes())
-                .body(binder_transaction_body::CODE, &data.code.to_le_bytes())
-                .body(binder_transaction_body::TRANSACTION_FLAGS, &data.flags.to_le_bytes())
-                .body(binder_transaction_body::DEVICE, &device.to_le_bytes())
-                .body(binder_transaction_body::SIDE, &binder_side::SENDER.to_le_bytes())
-                .body(binder_transaction_body::RECEIVER_COMM, &owner.comm);
+        let record = RecordBuilder::new(header, record_kind::BINDER_TRANSACTION, flags, binder_transaction_body::SIZE)
+            .body(binder_transaction_body::DEBUG_ID, &number.to_le_bytes())
+            .body(binder_transaction_body::TARGET_NODE, &node.to_le_bytes())
+            .body(binder_transaction_body::DATA_SIZE, &data.data_size.to_le_bytes())
+            .body(binder_transaction_body::OFFSETS_SIZE, &data.offsets_size.to_le_bytes())
+            .body(binder_transaction_body::RECEIVER_START_NS, &owner.start_ns.to_le_bytes())
+            .body(binder_transaction_body::RECEIVER_TGID, &owner.pid.to_le_bytes())
+            .body(binder_transaction_body::RECEIVER_UID, &owner.uid.to_le_bytes())
+            .body(binder_transaction_body::CODE, &data.code.to_le_bytes())
+            .body(binder_transaction_body::TRANSACTION_FLAGS, &data.flags.to_le_bytes())
+            .body(binder_transaction_body::DEVICE, &device.to_le_bytes())
+            .body(binder_transaction_body::SIDE, &binder_side::SENDER.to_le_bytes());
         parcel.add(record).finish()
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::super::super::super::binder_log::{self, BinderLog};
 use super::super::super::super::record_layout::binder_device;
-use super::super::{comm_of, look_up};
+use super::super::look_up;
 
 /// After a look that did not find what was looked for, the next one waits so long: an app can ask for numbers that are not there.
 const VAIN: Duration = Duration::from_millis(200);
@@ -25,7 +25,6 @@ pub(super) struct Owner {
     pub(super) pid: u32,
     pub(super) start_ns: u64,
     pub(super) uid: u32,
-    pub(super) comm: [u8; 16],
 }
 
 /// What was found.
@@ -113,7 +112,7 @@ impl Nodes {
 impl Owner {
     fn look_up(pid: u32) -> Self {
         let (start_ns, uid) = look_up(pid).map_or((0, 0), |process| (process.start_ns, process.uid));
-        Self { pid, start_ns, uid, comm: comm_of(pid) }
+        Self { pid, start_ns, uid }
     }
 }
 
