@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use super::super::super::super::record_layout::{HeaderFields, binder_ending};
 use super::commands::{Failure, Heard, Transaction};
 
-/// So many things that were sent and not yet taken, and so many calls deep: no library does more, and whoever does is not to fill
-/// the memory. The kernel programs go as deep.
-const MOST: usize = 16;
+/// So many calls deep, and so many records of calls that were sent and not yet taken: no library does more, and whoever does is not
+/// to fill the memory. The kernel programs go as deep.
+pub(super) const MOST: usize = 16;
+/// So many things that were sent and not yet taken, without their records.
+const MOST_UNTAKEN: usize = 1024;
 
 /// What is known of a call that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +18,8 @@ pub(super) enum Request {
     Wanted(Vec<u8>),
     /// Of an interface that nobody asked for.
     Unwanted,
-    /// Its parcel could not be read, so nobody knows what it was.
-    Unreadable,
+    /// Its parcel could not be read, or there was no room for its record: it is lost, unless the driver refuses it.
+    Unknown,
 }
 
 /// A call that was sent.
@@ -77,12 +79,17 @@ impl Conversation {
     }
 
     /// The driver has read this.
-    pub(super) fn sent(&mut self, sent: Sent, told: &mut Vec<Told>) {
+    pub(super) fn sent(&mut self, mut sent: Sent, told: &mut Vec<Told>) {
         if sent == Sent::Reply && self.open.last() == Some(&Open::Serving) {
             self.open.pop();
         }
+        if let Some(request @ Request::Wanted(_)) = sent.request_mut()
+            && self.untaken.iter_mut().filter_map(Sent::request_mut).filter(|one| one.is_carried()).count() >= MOST
+        {
+            *request = Request::Unknown;
+        }
         self.untaken.push_back(sent);
-        if self.untaken.len() > MOST
+        if self.untaken.len() > MOST_UNTAKEN
             && let Some(Sent::Call(call)) = self.untaken.pop_front()
             && call.request != Request::Unwanted
         {
@@ -127,11 +134,11 @@ impl Conversation {
         let Call { header, number, one_way, request } = call;
         let open = match &request {
             Request::Wanted(_) => Open::Waiting(header.clone(), number),
-            Request::Unwanted | Request::Unreadable => Open::WaitingUntold,
+            Request::Unwanted | Request::Unknown => Open::WaitingUntold,
         };
         match request {
             Request::Wanted(record) => told.push(Told::Call(record, header.sessions)),
-            Request::Unreadable => told.push(Told::Lost(header.sessions)),
+            Request::Unknown => told.push(Told::Lost(header.sessions)),
             Request::Unwanted => {}
         }
         if !one_way {
@@ -163,7 +170,20 @@ impl Conversation {
     }
 }
 
+impl Request {
+    fn is_carried(&self) -> bool {
+        matches!(self, Self::Wanted(_))
+    }
+}
+
 impl Sent {
+    fn request_mut(&mut self) -> Option<&mut Request> {
+        match self {
+            Self::Call(call) => Some(&mut call.request),
+            Self::Reply => None,
+        }
+    }
+
     /// What is told of it to these sessions when it is not known what became of it.
     pub(super) fn unfinished(&self, sessions: u64) -> Option<Told> {
         let Self::Call(call) = self else { return None };
@@ -171,7 +191,7 @@ impl Sent {
         match &call.request {
             _ if sessions == 0 => None,
             Request::Wanted(record) => Some(Told::Call(record.clone(), sessions)),
-            Request::Unreadable => Some(Told::Lost(sessions)),
+            Request::Unknown => Some(Told::Lost(sessions)),
             Request::Unwanted => None,
         }
     }
@@ -312,8 +332,20 @@ mod tests {
         let (_, conversation) = told(vec![sent(call(1)), Step::Sent(Sent::Reply), sent(unwanted(2))]);
         assert_eq!(conversation.unfinished(u64::MAX), [Told::Call(vec![1], 4)]);
         assert!(conversation.unfinished(3).is_empty());
-        let unreadable = Call { request: Request::Unreadable, ..call(1) };
+        let unreadable = Call { request: Request::Unknown, ..call(1) };
         assert_eq!(told(vec![sent(unreadable), heard(Heard::Taken)]).0, [(0, 0)]);
+    }
+
+    #[test]
+    fn whoever_never_listens_fills_no_memory_and_every_call_is_accounted_for() {
+        let sends = (0..3000).map(|_| sent(one_way(7)));
+        let takes = (0..3000).map(|_| heard(Heard::Taken));
+        let (seen, conversation) = told(sends.chain(takes).collect());
+        assert_eq!(seen.len(), 3000);
+        assert!(seen.iter().filter(|(number, _)| *number == 7).count() <= MOST);
+        assert!(conversation.is_over());
+        let (seen, _) = told((0..40).flat_map(|_| [sent(one_way(7)), heard(Heard::Taken)]).collect());
+        assert_eq!(seen, [(7, 0); 40]);
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -337,7 +369,7 @@ mod tests {
             let (seen, conversation) = told(steps);
             prop_assert!(seen.iter().filter(|(_, ending)| *ending == 0).count() <= calls);
             prop_assert!(seen.iter().filter(|(_, ending)| *ending != 0).count() <= calls);
-            prop_assert!(conversation.untaken.len() <= MOST && conversation.open.len() <= MOST);
+            prop_assert!(conversation.untaken.len() <= MOST_UNTAKEN && conversation.open.len() <= MOST);
         }
     }
 }

@@ -12,7 +12,7 @@ mod nodes;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
 use self::commands::{EXCHANGE, LONGEST, Said, Transaction, WriteRead};
-use self::conversation::{Call, Conversation, Request, Sent, Told};
+use self::conversation::{Call, Conversation, MOST, Request, Sent, Told};
 pub(super) use self::nodes::Nodes;
 use super::super::super::record_layout::{
     BINDER_OFFSETS_MAX, BINDER_PARCEL_MAX, HeaderFields, RecordBuilder, binder_device, binder_reply_body, binder_side,
@@ -119,8 +119,8 @@ impl Parcel {
 /// Which device a descriptor of a thread is; `None`: it is no device.
 fn device_of(thread: u32, fd: i32) -> Option<u16> {
     let metadata = std::fs::metadata(format!("{PROC}/{thread}/fd/{fd}")).ok()?;
-    let is_this = |path: &&str| std::fs::metadata(path).is_ok_and(|device| device.rdev() == metadata.rdev());
-    let known = || DEVICES.iter().find(|(_, places)| places.iter().any(|place| is_this(&place)));
+    let is_at = |place: &str| std::fs::metadata(place).is_ok_and(|device| device.rdev() == metadata.rdev());
+    let known = || DEVICES.iter().find(|(_, places)| places.iter().copied().any(is_at));
     metadata.file_type().is_char_device().then(|| known().map_or(binder_device::UNKNOWN, |(device, _)| *device))
 }
 
@@ -160,13 +160,14 @@ impl Tracer {
         let begin = before.write_buffer.wrapping_add(before.write_consumed);
         let bytes = read_memory(thread, begin, size + LONGEST);
         exchange.unknown = left > BUFFER_MAX || bytes.len() < size;
-        let mut device = None;
+        let (mut device, mut calls) = (None, 0);
         for (end, said) in commands::said(&bytes, size) {
             let sent = match said {
                 Said::Call(data) => {
                     // Asked for once, and only when somebody calls.
                     let Some(device) = *device.get_or_insert_with(|| device_of(thread, fd)) else { break };
-                    Sent::Call(self.call(&exchange.header, device, &data))
+                    calls += 1;
+                    Sent::Call(self.call(&exchange.header, device, &data, calls <= MOST))
                 }
                 Said::Reply => Sent::Reply,
                 Said::Release(handle) => {
@@ -179,15 +180,15 @@ impl Tracer {
         exchange
     }
 
-    /// What is remembered of a call.
-    fn call(&mut self, header: &HeaderFields, device: u16, data: &Transaction) -> Call {
+    /// What is remembered of a call; without its record when there is no room.
+    fn call(&mut self, header: &HeaderFields, device: u16, data: &Transaction, room: bool) -> Call {
         let parcel = Parcel::read(header.tid, data);
         self.last_call = self.last_call.max(FIRST_NUMBER) + 1;
         let number = self.last_call;
         let request = if parcel.data.flags & segment_flag::UNREADABLE != 0 {
-            Request::Unreadable
+            Request::Unknown
         } else if commands::interface(&parcel.data.bytes).is_some_and(|name| privacy_interface(&name).is_some()) {
-            Request::Wanted(self.request(header, number, device, data, &parcel))
+            if room { Request::Wanted(self.request(header, number, device, data, &parcel)) } else { Request::Unknown }
         } else {
             Request::Unwanted
         };
@@ -282,13 +283,18 @@ impl Tracer {
             Told::Lost(sessions) => self.outbox.lose(sessions & now.sessions),
             Told::End(of, number, ending, answer) => {
                 let header = HeaderFields { time_ns: now.time_ns, sessions: of.sessions & now.sessions, ..of };
-                let record = self.end(&header, number, ending, answer);
-                self.outbox.push(&record, header.sessions);
+                if header.sessions != 0 {
+                    let record = self.end(&header, number, ending, answer);
+                    self.outbox.push(&record, header.sessions);
+                }
             }
         }
     }
 
     fn tell_call(&mut self, record: &[u8], sessions: u64) {
+        if sessions == 0 {
+            return;
+        }
         let record = RecordBuilder::continue_from(record).header(record_header::SESSIONS, &sessions.to_le_bytes());
         self.outbox.push(&record.finish(), sessions);
     }

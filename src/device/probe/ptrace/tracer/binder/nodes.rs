@@ -99,7 +99,10 @@ impl Nodes {
 
     /// A process gives up a number.
     pub(super) fn released(&mut self, pid: u32, handle: u32) {
-        self.known.retain(|(of, _, number), _| (*of, *number) != (pid, handle));
+        // On whichever device: to look again does no harm.
+        for device in [binder_device::BINDER, binder_device::HWBINDER, binder_device::VNDBINDER] {
+            self.known.remove(&(pid, device, handle));
+        }
     }
 
     /// Nothing more is seen of a process, or it has ended.
