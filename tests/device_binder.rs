@@ -253,7 +253,7 @@ fn honest(lab: &Lab, through: Through) {
     // What a process did before it was found by looking is not seen, so nobody can say that there was nothing.
     let wanted = if through == Through::Ptrace { 2 } else { 0 };
     assert_eq!(status, Some(wanted), "{report:#}");
-    let found = report["rules"].as_array().unwrap().iter().find(|rule| rule["status"] == "violation");
+    let found = report["rules"].as_array().unwrap().iter().find(|rule| rule["outcome"] == "violation");
     assert!(found.is_none(), "{found:?}");
 }
 
