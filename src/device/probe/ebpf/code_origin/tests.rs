@@ -163,7 +163,7 @@ fn a_damaged_file_of_an_app_makes_nothing_panic() {
     };
     // The headers, and the tables with what follows them: where damage is read as something.
     let near = [(0, 1024), (tables, 64), (tables + 64, whole.len() - tables - 64)];
-    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(64));
+    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(256));
     let place = (0..near.len(), proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<u8>());
     let ends = proptest::option::weighted(0.2, proptest::prelude::any::<proptest::sample::Index>());
     runner

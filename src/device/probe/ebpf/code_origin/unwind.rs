@@ -65,7 +65,18 @@ pub(super) fn step(image: &Image, file_offset: u64, registers: Registers, stack:
         frames.set_vendor(gimli::Vendor::AArch64);
     }
     let index = EhFrameHdr::new(&tables.index, LittleEndian).parse(&bases, 8).ok()?;
-    let function = index.table()?.fde_for_address(&frames, &bases, address, EhFrame::cie_from_offset).ok()?;
+    let table = index.table()?;
+    let entry = table.lookup(address, &bases).ok()?;
+    // The library takes the one from the other without looking: a file that is not as it should be can have an entry in front of
+    // the section that it is in.
+    if entry.direct().ok()? < tables.frames_address {
+        return None;
+    }
+    let place = table.pointer_to_offset(entry).ok()?;
+    let function = frames.fde_from_offset(&bases, place, EhFrame::cie_from_offset).ok()?;
+    if !function.contains(address) {
+        return None;
+    }
     let mut context = UnwindContext::new();
     let row = function.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
     let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else { return None };
