@@ -46,6 +46,23 @@ struct Known {
     images: OpenImages,
 }
 
+impl Known {
+    /// The bytes of the segment, and the address in no mapping at which the walk ended, if it did.
+    fn look(&mut self, mut walk: Walk<'_>, images: &mut Images) -> (Option<Vec<u8>>, Option<u64>) {
+        let origin = walk.origin(&self.maps, &mut self.images, images);
+        let unknown = walk.unknown(&self.maps);
+        let bytes = origin.and_then(|origin| {
+            let build_id = match origin.confidence {
+                // No claim about a file, so nothing of it.
+                code_confidence::LEAF => None,
+                _ => self.images.get(origin.mapping, &self.maps, images, false)?.build_id.clone(),
+            };
+            Some(segment(&origin, build_id.as_deref().unwrap_or_default()))
+        });
+        (bytes, unknown)
+    }
+}
+
 /// The time that looking may take of the probe's thread: a tenth, and so much at once. The traced app decides how many files it
 /// maps and how often it connects, and the thread reads the records of all sessions.
 #[derive(Debug)]
@@ -143,25 +160,18 @@ impl CodeOrigins {
         let walk = Walk { registers, returns: &returns, stack };
         self.know(pid, start_ns, proc_root)?;
         let known = self.processes.get_mut(&pid)?;
-        let mut first = walk;
-        first.origin(&known.maps, &mut known.images, &mut self.images);
-        let unknown = first.unknown(&known.maps);
-        if unknown.is_some() && unknown != known.nowhere {
-            // Perhaps loaded since.
-            self.forget(pid);
-            self.know(pid, start_ns, proc_root)?;
+        let (origin, unknown) = known.look(walk, &mut self.images);
+        if unknown.is_none() || unknown == known.nowhere {
+            known.nowhere = unknown;
+            return origin;
         }
+        // Perhaps loaded since.
+        self.forget(pid);
+        self.know(pid, start_ns, proc_root)?;
         let known = self.processes.get_mut(&pid)?;
-        let mut again = walk;
-        let origin = again.origin(&known.maps, &mut known.images, &mut self.images);
-        known.nowhere = again.unknown(&known.maps);
-        let origin = origin?;
-        let build_id = match origin.confidence {
-            // No claim about a file, so nothing of it.
-            code_confidence::LEAF => None,
-            _ => known.images.get(origin.mapping, &known.maps, &mut self.images, false)?.build_id.clone(),
-        };
-        Some(segment(&origin, build_id.as_deref().unwrap_or_default()))
+        let (origin, unknown) = known.look(walk, &mut self.images);
+        known.nowhere = unknown;
+        origin
     }
 
     /// Sees to it that the mapped files of a process are known.
