@@ -68,35 +68,14 @@ fn section(interface: &Interface) -> Vec<Instruction> {
     }
     for (number, operation) in interface.calls() {
         // Each skips what follows for this number when it is another.
+        let when = |of, test| {
+            [instruction(JUMP_EQUAL, 0, 4, *number), instruction(LOAD, 0, 0, argument(of)), test, stop(), allow]
+        };
         match operation {
-            Operation::Name => code.extend([
-                instruction(JUMP_EQUAL, 0, 4, *number),
-                instruction(LOAD, 0, 0, argument(0)),
-                instruction(JUMP_EQUAL, 0, 1, SET_NAME),
-                stop(),
-                allow,
-            ]),
-            Operation::Binder => code.extend([
-                instruction(JUMP_EQUAL, 0, 4, *number),
-                instruction(LOAD, 0, 0, argument(1)),
-                instruction(JUMP_EQUAL, 0, 1, BINDER_WRITE_READ),
-                stop(),
-                allow,
-            ]),
-            Operation::Clone => code.extend([
-                instruction(JUMP_EQUAL, 0, 4, *number),
-                instruction(LOAD, 0, 0, argument(0)),
-                instruction(JUMP_SET, 0, 1, CLONE_UNTRACED),
-                stop(),
-                allow,
-            ]),
-            Operation::Map => code.extend([
-                instruction(JUMP_EQUAL, 0, 4, *number),
-                instruction(LOAD, 0, 0, argument(3)),
-                instruction(JUMP_SET, 1, 0, MAP_ANONYMOUS),
-                stop(),
-                allow,
-            ]),
+            Operation::Name => code.extend(when(0, instruction(JUMP_EQUAL, 0, 1, SET_NAME))),
+            Operation::Binder => code.extend(when(1, instruction(JUMP_EQUAL, 0, 1, BINDER_WRITE_READ))),
+            Operation::Clone => code.extend(when(0, instruction(JUMP_SET, 0, 1, CLONE_UNTRACED))),
+            Operation::Map => code.extend(when(3, instruction(JUMP_SET, 1, 0, MAP_ANONYMOUS))),
             _ => code.extend([instruction(JUMP_EQUAL, 0, 1, *number), stop()]),
         }
     }
