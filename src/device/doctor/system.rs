@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::Check;
 use crate::device::clock;
+use crate::device::probe::binder_driver;
 use crate::device::probe::ebpf::{self, Trial};
 use crate::device::probe::platform;
 use crate::event::{DeviceInfo, Family, ProbeId, ProbeState, ProbeStatus};
@@ -127,8 +128,7 @@ pub(super) fn tracepoints() -> Check {
 }
 
 pub(super) fn binder(root: &Path) -> Check {
-    let places = ["dev/binderfs/binder", "dev/binder"];
-    let device = places.iter().find(|place| root.join(place).exists());
+    let device = binder_driver::place(root);
     let module = root.join("sys/module/rust_binder").exists();
     match (device, module) {
         (Some(place), false) => Check::ok("binder", format!("/{place}")),

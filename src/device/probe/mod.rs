@@ -4,6 +4,7 @@
 //! * **May import:** `event`, `nix`, `procfs`, and `aya` under `ebpf/` only. Never a later stage, never a sibling probe.
 //! * **Test it:** `cargo test device::probe`; the eBPF tests need root and are run by `scripts/test`.
 
+pub mod binder_driver;
 pub mod binder_log;
 pub mod ebpf;
 pub mod importance;

@@ -20,14 +20,11 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use super::ebpf::{EbpfChoice, EbpfOptions};
-use super::{Probe, ebpf, importance, platform, procfs, ptrace};
+use super::{Probe, binder_driver, ebpf, importance, platform, procfs, ptrace};
 use crate::event::ProbeStatus;
 
 /// Where method tables read from the device's jars are kept, below the root. Only a device with jars has it.
 const METHOD_TABLE_CACHE: &str = "data/misc/candor/method-tables";
-
-/// Where a device that has binder has it, below the root.
-const BINDER_DEVICES: &[&str] = &["dev/binder", "dev/binderfs/binder"];
 
 /// Which tiers may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -150,7 +147,7 @@ pub fn statuses(options: &ProbeOptions, system_root: &Path) -> Vec<ProbeStatus> 
 }
 
 fn open_ptrace(tracer: Option<&Path>, system_root: &Path) -> ptrace::Opened {
-    let has_binder = BINDER_DEVICES.iter().any(|device| system_root.join(device).exists());
+    let has_binder = binder_driver::place(system_root).is_some();
     match tracer {
         Some(program) => ptrace::open(program, has_binder),
         None => match ptrace::own_program() {

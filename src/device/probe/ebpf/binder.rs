@@ -11,6 +11,7 @@ use aya::maps::{HashMap, MapData};
 use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
+use super::super::binder_driver::DEVICES;
 use super::super::record_layout::{u32_at, u64_at};
 use super::loader::{Hook, LoadError, Loaded, Tier, attach, take};
 use super::map_layout::{BINDER_CALL_NO_REPLY, BINDER_ONE_WAY, BinderCallBytes, InterfaceKey, binder_call};
@@ -52,13 +53,6 @@ const PLACES: &[(&str, &str, &str, i32)] = &[
     ("binder_ref_to_ref_debug_id_offset", REF_TO_REF, "debug_id", 8),
     ("binder_ref_to_ref_node_offset", REF_TO_REF, "node_debug_id", 12),
     ("binder_ref_to_ref_handle_offset", REF_TO_REF, "dest_ref_desc", 28),
-];
-
-/// Devices, with the places where each can be: `enum binder_device`.
-const DEVICES: &[(u32, [&str; 2])] = &[
-    (1, ["/dev/binder", "/dev/binderfs/binder"]),
-    (2, ["/dev/hwbinder", "/dev/binderfs/hwbinder"]),
-    (3, ["/dev/vndbinder", "/dev/binderfs/vndbinder"]),
 ];
 
 /// The binder driver of this kernel, as far as its tracepoints show it.
@@ -242,8 +236,8 @@ pub(super) fn fill_maps(programs: &mut Ebpf) -> Result<(), LoadError> {
     }
     let mut devices: HashMap<MapData, u32, u32> = take(programs, "binder_devices")?;
     for (device, places) in DEVICES {
-        let Some(number) = places.iter().find_map(|place| device_number(Path::new(place))) else { continue };
-        devices.insert(number, device, 0).map_err(|error| refused("binder_devices", &error))?;
+        let Some(number) = places.iter().find_map(|place| device_number(&Path::new("/").join(place))) else { continue };
+        devices.insert(number, u32::from(device), 0).map_err(|error| refused("binder_devices", &error))?;
     }
     Ok(())
 }

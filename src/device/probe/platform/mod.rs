@@ -305,7 +305,7 @@ pub fn api_level(root: &Path) -> u32 {
 /// The API level by which the service manager of the system below `root` is asked; `None` without a binder device.
 #[must_use]
 pub fn level_with_binder(root: &Path) -> Option<u32> {
-    service_lookup::has_device(root).then(|| api_level(root))
+    super::binder_driver::place(root).is_some().then(|| api_level(root))
 }
 
 fn read_bounded(path: &Path) -> Option<String> {

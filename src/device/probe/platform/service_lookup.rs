@@ -24,10 +24,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use thiserror::Error;
 
+use super::super::binder_driver::{
+    self, BC_TRANSACTION, BR_DEAD_REPLY, BR_FAILED_REPLY, BR_FROZEN_REPLY, BR_REPLY, payload_size, references,
+};
 use super::super::binder_log;
 
-/// Where the device may be, below the root.
-const DEVICES: &[&str] = &["dev/binderfs/binder", "dev/binder"];
 /// Version of the driver's interface; 7 is that of 32-bit kernels, whose structures differ.
 const PROTOCOL_VERSION: i32 = 8;
 /// The code of the first method of any interface (`IBinder.FIRST_CALL_TRANSACTION`).
@@ -39,14 +40,8 @@ const AREA: usize = 256 << 10;
 /// The longest answer that is looked at.
 const ANSWER_MAX: u64 = 64 << 10;
 
-// Commands and returns of include/uapi/linux/android/binder.h.
-const BC_TRANSACTION: u32 = 0x4040_6300;
+// More of include/uapi/linux/android/binder.h.
 const BR_ERROR: u32 = 0x8004_7200;
-const BR_REPLY: u32 = 0x8040_7203;
-const BR_DEAD_REPLY: u32 = 0x7205;
-const BR_FAILED_REPLY: u32 = 0x7211;
-const BR_FROZEN_REPLY: u32 = 0x7212;
-const TYPE_HANDLE: u32 = 0x7368_2a85;
 const FLAG_ACCEPT_FDS: u32 = 0x10;
 const FLAG_STATUS_CODE: u32 = 0x08;
 /// Size of `struct binder_transaction_data`.
@@ -55,7 +50,7 @@ const TRANSACTION_SIZE: usize = 64;
 /// Why the names of services cannot be had.
 #[derive(Debug, Error)]
 pub(super) enum LookupError {
-    #[error("there is no binder device (looked for {})", DEVICES.iter().map(|path| format!("/{path}")).collect::<Vec<_>>().join(" and "))]
+    #[error("there is no binder device (looked for {})", binder_driver::places().map(|path| format!("/{path}")).collect::<Vec<_>>().join(" and "))]
     NoDevice,
     #[error("{}: {source}", path.display())]
     System { path: PathBuf, source: io::Error },
@@ -81,11 +76,6 @@ impl LookupError {
             _ => false,
         }
     }
-}
-
-/// Whether there is a binder device.
-pub(super) fn has_device(root: &Path) -> bool {
-    DEVICES.iter().any(|device| root.join(device).exists())
 }
 
 /// Finds the node of each service that the service manager knows.
@@ -243,8 +233,7 @@ enum Returned {
 
 impl Connection {
     fn open(root: &Path) -> Result<Self, LookupError> {
-        let path =
-            DEVICES.iter().map(|place| root.join(place)).find(|path| path.exists()).ok_or(LookupError::NoDevice)?;
+        let path = root.join(binder_driver::place(root).ok_or(LookupError::NoDevice)?);
         let failed = |source| LookupError::System { path: path.clone(), source };
         let device = OpenOptions::new()
             .read(true)
@@ -334,7 +323,7 @@ impl Connection {
         }
         let data = self.copy(answer.data)?;
         let offsets = self.copy(answer.offsets)?;
-        first_handle(&data, &offsets)
+        references(&data, &offsets).next()
     }
 
     /// Copies what the driver delivered at an address of the mapping.
@@ -382,9 +371,7 @@ fn address(pointer: *const u8) -> u64 {
 fn returned(mut bytes: &[u8]) -> Result<Returned, LookupError> {
     while let Some((command, rest)) = bytes.split_first_chunk() {
         let command = u32::from_le_bytes(*command);
-        // The size of what follows stands in the command itself.
-        let size = usize::try_from(command >> 16 & 0x3fff).unwrap_or(0);
-        let (payload, next) = rest.split_at_checked(size).ok_or(LookupError::Answer(command))?;
+        let (payload, next) = rest.split_at_checked(payload_size(command)).ok_or(LookupError::Answer(command))?;
         bytes = next;
         match command {
             BR_REPLY => return transaction(payload).map(Returned::Answer).ok_or(LookupError::Answer(command)),
@@ -406,16 +393,6 @@ fn transaction(payload: &[u8]) -> Option<Answer> {
     let at = |offset: usize| Some(u64::from_le_bytes(payload.get(offset..)?.first_chunk().copied()?));
     let flags = u32::from_le_bytes(payload.get(20..)?.first_chunk().copied()?);
     Some(Answer { flags, data: (at(48)?, at(32)?), offsets: (at(56)?, at(40)?) })
-}
-
-/// The handle of the first object of a parcel that is another process's binder. Found by the offsets: what stands around
-/// it differs between releases.
-fn first_handle(data: &[u8], offsets: &[u8]) -> Option<u32> {
-    offsets.as_chunks::<8>().0.iter().find_map(|offset| {
-        let object = data.get(usize::try_from(u64::from_le_bytes(*offset)).ok()?..)?;
-        let word = |at: usize| Some(u32::from_le_bytes(object.get(at..)?.first_chunk().copied()?));
-        if word(0)? == TYPE_HANDLE { word(8) } else { None }
-    })
 }
 
 #[cfg(test)]

@@ -51,13 +51,14 @@ fn returns_are_walked_by_their_sizes() {
 
 #[test]
 fn a_handle_is_found_wherever_the_release_puts_it() {
-    let object = [TYPE_HANDLE.to_le_bytes().to_vec(), vec![0x13, 1, 0, 0, 42, 0, 0, 0], vec![0; 12]].concat();
+    let object =
+        [binder_driver::TYPE_HANDLE.to_le_bytes().to_vec(), vec![0x13, 1, 0, 0, 42, 0, 0, 0], vec![0; 12]].concat();
     for front in [0, 4, 12] {
         let data = [vec![0; front], object.clone(), vec![12, 0, 0, 0]].concat();
-        assert_eq!(first_handle(&data, &u64::try_from(front).unwrap().to_le_bytes()), Some(42));
+        assert_eq!(references(&data, &u64::try_from(front).unwrap().to_le_bytes()).next(), Some(42));
     }
-    assert_eq!(first_handle(&object, &[]), None, "a null binder is not listed");
-    assert_eq!(first_handle(&object, &u64::MAX.to_le_bytes()), None);
+    assert_eq!(references(&object, &[]).next(), None, "a null binder is not listed");
+    assert_eq!(references(&object, &u64::MAX.to_le_bytes()).next(), None);
 }
 
 #[test]
@@ -75,6 +76,6 @@ proptest! {
     #[test]
     fn any_return_ends(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = returned(&bytes);
-        let _ = first_handle(&bytes, bytes.get(..64).unwrap_or_default());
+        let _ = references(&bytes, bytes.get(..64).unwrap_or_default()).next();
     }
 }

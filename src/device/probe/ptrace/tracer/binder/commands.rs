@@ -1,9 +1,11 @@
 //! The commands that a thread and the binder driver hand each other, as bytes of the app's memory: nothing in them is trusted.
 
+use super::super::super::super::binder_driver::{
+    BC_TRANSACTION, BR_DEAD_REPLY, BR_FAILED_REPLY, BR_FROZEN_REPLY, BR_REPLY, payload_size,
+};
 use super::super::memory::number;
 
-/// `BC_TRANSACTION` and the like, from include/uapi/linux/android/binder.h.
-const BC_TRANSACTION: u32 = 0x4040_6300;
+// What only who listens needs to know, from include/uapi/linux/android/binder.h.
 const BC_REPLY: u32 = 0x4040_6301;
 const BC_RELEASE: u32 = 0x4004_6306;
 const BC_DECREFS: u32 = 0x4004_6307;
@@ -11,11 +13,7 @@ const BC_TRANSACTION_SG: u32 = 0x4048_6311;
 const BC_REPLY_SG: u32 = 0x4048_6312;
 const BR_TRANSACTION_SEC_CTX: u32 = 0x8048_7202;
 const BR_TRANSACTION: u32 = 0x8040_7202;
-const BR_REPLY: u32 = 0x8040_7203;
-const BR_DEAD_REPLY: u32 = 0x7205;
 const BR_TRANSACTION_COMPLETE: u32 = 0x7206;
-const BR_FAILED_REPLY: u32 = 0x7211;
-const BR_FROZEN_REPLY: u32 = 0x7212;
 const BR_ONEWAY_SPAM_SUSPECT: u32 = 0x7213;
 const BR_TRANSACTION_PENDING_FROZEN: u32 = 0x7214;
 
@@ -29,7 +27,7 @@ pub(super) const LONGEST: usize = 72;
 pub(super) const EXCHANGE: usize = 48;
 
 /// `struct binder_write_read`: what goes to the driver, and where its answers go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct WriteRead {
     pub(super) write_size: u64,
     pub(super) write_consumed: u64,
@@ -136,8 +134,7 @@ impl<'a> Iterator for Commands<'a> {
         let rest = self.bytes.get(self.at..)?;
         let (word, behind) = rest.split_at_checked(WORD)?;
         let command = number(word, 0, WORD) as u32;
-        // The size of the structure stands in the command itself.
-        let size = (command >> 16 & 0x3fff) as usize;
+        let size = payload_size(command);
         let payload = behind.get(..size)?;
         self.at += WORD + size;
         Some((command, payload, self.at))
@@ -198,22 +195,11 @@ pub(super) fn interface(parcel: &[u8]) -> Option<String> {
     String::from_utf16(&units).ok()
 }
 
-/// Objects of a parcel that are references to other processes': their numbers in the process that has the parcel.
-pub(super) fn references(parcel: &[u8], offsets: &[u8]) -> Vec<u32> {
-    const HANDLE: u64 = 0x7368_2a85;
-    let places = offsets.as_chunks().0.iter().map(|place| u64::from_le_bytes(*place));
-    places
-        .filter_map(|place| {
-            let object = parcel.get(usize::try_from(place).ok()?..)?;
-            (object.len() >= 12 && number(object, 0, 4) == HANDLE).then(|| number(object, 8, 4) as u32)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::super::super::super::binder_driver::references;
     use super::*;
 
     fn transaction(handle: u32, code: u32, flags: u32) -> Vec<u8> {
@@ -324,24 +310,13 @@ mod tests {
         assert_eq!(interface(&[]), None);
     }
 
-    #[test]
-    fn references_are_those_of_the_listed_places() {
-        let mut parcel = vec![0; 60];
-        parcel[4..8].copy_from_slice(&0x7368_2a85_u32.to_le_bytes());
-        parcel[12..16].copy_from_slice(&5_u32.to_le_bytes());
-        parcel[32..36].copy_from_slice(&0x7362_2a85_u32.to_le_bytes());
-        parcel[50..54].copy_from_slice(&0x7368_2a85_u32.to_le_bytes());
-        let offsets: Vec<u8> = [4, 32, 50, u64::MAX].iter().flat_map(|place: &u64| place.to_le_bytes()).collect();
-        assert_eq!(references(&parcel, &offsets), [5], "the others are the process's own, cut off, or nowhere");
-    }
-
     proptest! {
         #[test]
         fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<usize>()) {
             prop_assert!(said(&bytes, size).count() <= bytes.len() / WORD);
             prop_assert!(heard(&bytes).count() <= bytes.len() / WORD);
             let _name = interface(&bytes);
-            prop_assert!(references(&bytes, &bytes).len() <= bytes.len() / 8);
+            prop_assert!(references(&bytes, &bytes).count() <= bytes.len() / 8);
             let _exchange = WriteRead::parse(&bytes);
         }
 

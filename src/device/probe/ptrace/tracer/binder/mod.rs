@@ -10,10 +10,12 @@ mod conversation;
 mod nodes;
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
 
 use self::commands::{EXCHANGE, LONGEST, Said, Transaction, WriteRead};
 use self::conversation::{Call, Conversation, MOST, Request, Sent, Told};
 pub(super) use self::nodes::Nodes;
+use super::super::super::binder_driver::{DEVICES, references};
 use super::super::super::record_layout::{
     BINDER_OFFSETS_MAX, BINDER_PARCEL_MAX, HeaderFields, RecordBuilder, binder_device, binder_reply_body, binder_side,
     binder_transaction_body, record_flag, record_header, record_kind, segment_flag, segment_tag,
@@ -31,12 +33,6 @@ const REFERENCES_MAX: usize = 8;
 const FIRST_NUMBER: u64 = 1 << 32;
 /// The descriptor is none, or not of a driver that takes such commands.
 const NOT_TAKEN: [i64; 2] = [-(libc::EBADF as i64), -(libc::ENOTTY as i64)];
-/// Devices, with the places where each can be.
-const DEVICES: [(u16, [&str; 2]); 3] = [
-    (binder_device::BINDER, ["/dev/binder", "/dev/binderfs/binder"]),
-    (binder_device::HWBINDER, ["/dev/hwbinder", "/dev/binderfs/hwbinder"]),
-    (binder_device::VNDBINDER, ["/dev/vndbinder", "/dev/binderfs/vndbinder"]),
-];
 
 /// What a thread is in the middle of: with the driver, and in this call into it.
 #[derive(Debug, Default)]
@@ -119,7 +115,9 @@ impl Parcel {
 /// Which device a descriptor of a thread is; `None`: it is no device.
 fn device_of(thread: u32, fd: i32) -> Option<u16> {
     let metadata = std::fs::metadata(format!("{PROC}/{thread}/fd/{fd}")).ok()?;
-    let is_at = |place: &str| std::fs::metadata(place).is_ok_and(|device| device.rdev() == metadata.rdev());
+    let is_at = |place: &str| {
+        std::fs::metadata(Path::new("/").join(place)).is_ok_and(|device| device.rdev() == metadata.rdev())
+    };
     let known = || DEVICES.iter().find(|(_, places)| places.iter().copied().any(is_at));
     metadata.file_type().is_char_device().then(|| known().map_or(binder_device::UNKNOWN, |(device, _)| *device))
 }
@@ -144,13 +142,7 @@ impl Tracer {
         let (thread, pid) = (header.tid, header.tgid);
         let parsed = WriteRead::parse(&read_memory(thread, address, EXCHANGE));
         let unknown = parsed.is_none();
-        let before = parsed.unwrap_or(WriteRead {
-            write_size: 0,
-            write_consumed: 0,
-            write_buffer: 0,
-            read_consumed: 0,
-            read_buffer: 0,
-        });
+        let before = parsed.unwrap_or_default();
         let mut exchange = Exchange { header, address, before, sent: Vec::new(), unknown };
         let left = before.write_size.saturating_sub(before.write_consumed);
         if left == 0 {
@@ -311,7 +303,7 @@ impl Tracer {
             .body(binder_reply_body::OFFSETS_SIZE, &answer.offsets_size.to_le_bytes())
             .body(binder_reply_body::TRANSACTION_FLAGS, &answer.flags.to_le_bytes());
         let record = parcel.add(record);
-        let handles = commands::references(&parcel.data.bytes, &parcel.offsets.bytes);
+        let handles = references(&parcel.data.bytes, &parcel.offsets.bytes).collect::<Vec<u32>>();
         let mut nodes = Vec::new();
         for handle in handles.iter().take(REFERENCES_MAX) {
             let node = self.nodes.node(header.tgid, binder_device::BINDER, *handle);
